@@ -1,0 +1,21 @@
+//! The rules of the shop, pure: a command and a state give events, an event changes a state.
+//!
+//! Nothing here does I/O, reads a clock, draws a random number, or depends on the order of a hash
+//! map. A machine *decides* (command + state -> events) and *evolves* (state + event -> state).
+//!
+//! | machine | rules of |
+//! |---|---|
+//! | [`cart`] | what a customer means to buy |
+//! | [`order`] | one order, a saga |
+//! | [`payment`] | one order's money |
+//! | [`catalog`] | one product's listing |
+//! | [`inventory`] | one product's stock levels, and how a line is split over them |
+//! | [`reservation`] | claims on one product, and who waits for them |
+
+pub mod cart;
+pub mod catalog;
+pub mod inventory;
+pub mod message;
+pub mod order;
+pub mod payment;
+pub mod reservation;

@@ -1,0 +1,280 @@
+//! What the two single writers, customers and products, say to each other, and in which order an
+//! epoch's messages are applied.
+//!
+//! ```text
+//! log ----> customers --Reserve, Secure, Release, Confirm, AskPrice--> products <---- log
+//!              ^                                                         |
+//!              +----------------- Reserved, Refused, Revoked, Price -----+   (a round later)
+//! ```
+//!
+//! Canonical order is by `(class, cause, order, line)`, and no two messages to one operator agree
+//! in it. Classes: customers take replies before log records; products take warehouse records,
+//! then their own log records, then releases, secures and confirms, then reserves. Due timers
+//! come before all.
+
+use schemas::events::Event;
+use schemas::events::lines::Split;
+use schemas::events::orders::Reason;
+use schemas::id::{ActionId, CustomerId, EventId, OrderId, ProductId, RegionId};
+use schemas::money::Currency;
+use schemas::time::Timestamp;
+use schemas::topic::{Topic, TopicPartition};
+use serde::{Deserialize, Serialize};
+
+/// What a decision may read beside its state and its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// The epoch that decides.
+    pub epoch: u64,
+    /// Its time.
+    pub now: Timestamp,
+    /// When what is reserved first in this epoch lapses.
+    pub deadline: Timestamp,
+}
+
+/// What a message began with: a log record, or a timer. Ordered by time, then place.
+///
+/// From the top: 44 bits of milliseconds, 4 bits of topic (0 for a timer), 80 bits of partition
+/// and offset, or of a timer's order id.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+pub struct Cause(u128);
+
+impl Cause {
+    /// The record at this place.
+    #[must_use]
+    pub fn record(appended_at: Timestamp, at: TopicPartition, offset: u64) -> Self {
+        let place = u128::from(at.partition) << 64 | u128::from(offset);
+        Self(Self::time(appended_at) | u128::from(at.topic as u8) << 80 | place)
+    }
+
+    /// The timer of this order.
+    #[must_use]
+    pub fn timer(deadline: Timestamp, order: OrderId) -> Self {
+        let [hi, lo] = order.words();
+        Self(Self::time(deadline) | u128::from(hi & 0xffff) << 64 | u128::from(lo))
+    }
+
+    fn time(at: Timestamp) -> u128 {
+        u128::from(at.0.clamp(0, (1 << 44) - 1).unsigned_abs()) << 84
+    }
+
+    /// Where the record lies; none for a timer.
+    #[must_use]
+    pub fn position(self) -> Option<(TopicPartition, u64)> {
+        let topic = Topic::from_number((self.0 >> 80) as u8 & 0xf)?;
+        let partition = (self.0 >> 64) as u16;
+        Some((TopicPartition { topic, partition }, self.0 as u64))
+    }
+
+    /// As two words, for hashing.
+    #[must_use]
+    pub const fn words(self) -> [u64; 2] {
+        [(self.0 >> 64) as u64, self.0 as u64]
+    }
+}
+
+/// A message to the customers operator.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToCustomer {
+    /// What it began with.
+    pub cause: Cause,
+    /// The event it began with; a timer's is the order's id in bytes.
+    pub cause_id: EventId,
+    /// What is said.
+    pub body: CustomerMessage,
+}
+
+/// What a customer's shard is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CustomerMessage {
+    /// A record of `customer-actions`.
+    Record(Box<Event>),
+    /// All units of the line are claimed.
+    Reserved {
+        /// Of which order.
+        order: OrderId,
+        /// Which line.
+        line: u16,
+        /// Where the units are.
+        levels: Split,
+    },
+    /// The line cannot be had.
+    Refused {
+        /// Of which order.
+        order: OrderId,
+        /// Which line.
+        line: u16,
+        /// Why.
+        reason: Reason,
+        /// Units that firm claims left.
+        available: u32,
+    },
+    /// An adjustment took the units of the order's reservation.
+    Revoked {
+        /// Of which order.
+        order: OrderId,
+        /// Which line.
+        line: u16,
+    },
+    /// What a product costs, for a cart.
+    Price {
+        /// Who asked.
+        customer: CustomerId,
+        /// With which action.
+        action: ActionId,
+        /// About what.
+        product: ProductId,
+        /// How many more shall go into the cart.
+        quantity: u32,
+        /// What one costs, and in which currency; or why it cannot be bought.
+        price: Result<(i64, Currency), Reason>,
+    },
+}
+
+/// A message to the products operator.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToProduct {
+    /// What it began with.
+    pub cause: Cause,
+    /// The event it began with.
+    pub cause_id: EventId,
+    /// What is said.
+    pub body: ProductMessage,
+}
+
+/// What a product's shard is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ProductMessage {
+    /// A record of `warehouse-actions`; every shard gets it.
+    Warehouse(Box<Event>),
+    /// A record of `product-actions`.
+    Record(Box<Event>),
+    /// Claim a line. Answered once, by Reserved or Refused, perhaps some rounds later.
+    Reserve(Reserve),
+    /// All lines of the order are reserved: the claim is firm from now on.
+    Secure {
+        /// The line's product.
+        product: ProductId,
+        /// The order.
+        order: OrderId,
+        /// The line.
+        line: u16,
+    },
+    /// Give back what the order holds of this product, be it a place in the queue, a reservation
+    /// or an allocation. Nothing held is no mistake.
+    Release {
+        /// The line's product.
+        product: ProductId,
+        /// The order.
+        order: OrderId,
+        /// The line.
+        line: u16,
+    },
+    /// The reservation becomes an allocation. It must be there and not over.
+    Confirm {
+        /// The line's product.
+        product: ProductId,
+        /// The order.
+        order: OrderId,
+        /// The line.
+        line: u16,
+    },
+    /// The reservation's deadline has passed: let it lapse if it is still there.
+    Expire {
+        /// The line's product.
+        product: ProductId,
+        /// The order.
+        order: OrderId,
+        /// The line.
+        line: u16,
+    },
+    /// What does it cost? For a cart.
+    AskPrice {
+        /// The product.
+        product: ProductId,
+        /// Who asks.
+        customer: CustomerId,
+        /// With which action.
+        action: ActionId,
+        /// How many shall go into the cart.
+        quantity: u32,
+    },
+}
+
+/// A line to be claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reserve {
+    /// The line's product.
+    pub product: ProductId,
+    /// The order.
+    pub order: OrderId,
+    /// The line.
+    pub line: u16,
+    /// Whether it is the order's only line: then the claim is firm at once.
+    pub alone: bool,
+    /// Units, all or nothing.
+    pub quantity: u32,
+    /// What the shopper saw, in minor units. A paid order reserved again is not asked.
+    pub price: Option<i64>,
+    /// Of the price.
+    pub currency: Currency,
+    /// The epoch in which the order first asked: who asked earlier is served first.
+    pub asked_in: u64,
+    /// Where the order goes.
+    pub region: RegionId,
+    /// When the reservation lapses; [`Timestamp::MAX`] for a paid order reserved again.
+    pub expires_at: Timestamp,
+}
+
+/// Place in canonical order.
+pub type SortKey = (u8, Cause, OrderId, u16);
+
+impl ToCustomer {
+    /// Its place.
+    #[must_use]
+    pub fn sort_key(&self) -> SortKey {
+        match &self.body {
+            CustomerMessage::Reserved { order, line, .. } => (0, self.cause, *order, *line),
+            CustomerMessage::Refused { order, line, .. } => (0, self.cause, *order, *line),
+            CustomerMessage::Revoked { order, line } => (0, self.cause, *order, *line),
+            CustomerMessage::Price { .. } => (0, self.cause, OrderId::default(), 0),
+            CustomerMessage::Record(_) => (1, self.cause, OrderId::default(), 0),
+        }
+    }
+}
+
+impl ToProduct {
+    /// Its place.
+    #[must_use]
+    pub fn sort_key(&self) -> SortKey {
+        match &self.body {
+            ProductMessage::Warehouse(_) => (0, self.cause, OrderId::default(), 0),
+            ProductMessage::Record(_) => (1, self.cause, OrderId::default(), 0),
+            ProductMessage::Expire { order, line, .. } => (2, self.cause, *order, *line),
+            ProductMessage::Release { order, line, .. } => (3, self.cause, *order, *line),
+            ProductMessage::Secure { order, line, .. } => (4, self.cause, *order, *line),
+            ProductMessage::Confirm { order, line, .. } => (5, self.cause, *order, *line),
+            ProductMessage::Reserve(reserve) => (6, self.cause, reserve.order, reserve.line),
+            ProductMessage::AskPrice { .. } => (7, self.cause, OrderId::default(), 0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_ordered_by_time_and_tells_its_place() {
+        let at = TopicPartition { topic: Topic::CustomerActions, partition: 15 };
+        let early = Cause::record(Timestamp(1_000), at, u64::MAX);
+        let late = Cause::record(Timestamp(1_001), at, 0);
+        assert!(early < late);
+        assert_eq!(early.position(), Some((at, u64::MAX)));
+        let timer = Cause::timer(Timestamp(1_000), OrderId::new(3, [0xff; 16]));
+        assert_eq!(timer.position(), None);
+        assert!(timer < early);
+    }
+}

@@ -1,0 +1,3 @@
+//! The dataflow and the epoch runtime.
+
+pub mod shards;

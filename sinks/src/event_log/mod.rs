@@ -1,0 +1,207 @@
+//! Port: the event log. Topics of partitions of records, appended and read, never changed.
+//!
+//! The contract, which [`conformance`] tests by these names:
+//! - *answers*: an append answers, record by record, durable at this offset, not appended, or
+//!   unknown. Unknown is never reported as either of the others.
+//! - *order*: a reader sees each partition in offset order; offsets grow and may have gaps. Two
+//!   appends by one caller to one partition, the second made after the first, keep their order,
+//!   also while both are in flight.
+//! - *start*: a partition's start may move; reading below it is [`ReadError::BelowStart`].
+//! - *size*: a record over [`RECORD_BYTES_MAX`](schemas::limits::RECORD_BYTES_MAX) or a batch over
+//!   [`BATCH_BYTES_MAX`] is refused before anything of it is sent.
+//! - *append time*: is the record's own, never goes back within a partition, and is the same
+//!   wherever a reader starts.
+//! - *durable*: [`EventLog::ends`] and every read stop at what is durable; everything acknowledged
+//!   before the ends were asked for lies below them.
+//! - *wake*: a reader that waits is woken within 10 ms of a record becoming durable.
+//! - *close*: closing delivers or answers whatever is in flight; after it appends are not appended.
+
+pub mod conformance;
+pub mod embedded;
+
+use bytes::Bytes;
+use schemas::time::Timestamp;
+use schemas::topic::TopicPartition;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Bytes of keys and values that one append may hold.
+pub const BATCH_BYTES_MAX: usize = 16 << 20;
+
+/// An output's id within its partition: epoch, and n in canonical order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OutputId {
+    /// The epoch that decided it.
+    pub epoch: u64,
+    /// Counted from 0 within epoch and partition.
+    pub n: u32,
+}
+
+/// A record to be appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRecord {
+    /// Where to.
+    pub partition: TopicPartition,
+    /// The key's text.
+    pub key: Bytes,
+    /// The wire format.
+    pub value: Bytes,
+    /// The header `watermart-id`; outputs have one.
+    pub output_id: Option<OutputId>,
+}
+
+/// A record as read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where it lies.
+    pub partition: TopicPartition,
+    /// Its offset there.
+    pub offset: u64,
+    /// When the log took it.
+    pub appended_at: Timestamp,
+    /// The key's text.
+    pub key: Bytes,
+    /// The wire format.
+    pub value: Bytes,
+    /// The header `watermart-id`.
+    pub output_id: Option<OutputId>,
+}
+
+/// Where a record became durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Its offset.
+    pub offset: u64,
+    /// Its append time.
+    pub appended_at: Timestamp,
+}
+
+/// Why a record is not known to be on the log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// It is not there and never will be by this append; sending it again is safe.
+    #[error("could not append: {0}")]
+    NotAppended(String),
+    /// It is too large; sending it again is useless.
+    #[error("cannot append: {bytes} bytes are over the limit of {max}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// It may be there or not.
+    #[error("outcome unknown: {0}")]
+    Unknown(String),
+}
+
+/// One answer per record, in the order of the batch.
+pub type Answers = Vec<Result<Appended, AppendError>>;
+
+/// An append under way. Await it, or [`Appending::wait`] on a plain thread.
+#[derive(Debug)]
+pub struct Appending {
+    records: usize,
+    answers: oneshot::Receiver<Answers>,
+}
+
+impl Appending {
+    /// An append of `records` records whose answers come through `answers`; if the sender goes
+    /// away without a word, they are unknown.
+    #[must_use]
+    pub const fn new(records: usize, answers: oneshot::Receiver<Answers>) -> Self {
+        Self { records, answers }
+    }
+
+    /// An append that is answered at once.
+    #[must_use]
+    pub fn ready(answers: Answers) -> Self {
+        let records = answers.len();
+        let (sender, receiver) = oneshot::channel();
+        // The receiver lives in this function: the send cannot fail.
+        let _ = sender.send(answers);
+        Self { records, answers: receiver }
+    }
+
+    /// Blocks this thread until the answers are there. Not for async code.
+    #[must_use]
+    pub fn wait(self) -> Answers {
+        self.answers.blocking_recv().unwrap_or_else(|_| Self::unanswered(self.records))
+    }
+
+    fn unanswered(records: usize) -> Answers {
+        vec![Err(AppendError::Unknown("the log went away before it answered".to_owned())); records]
+    }
+}
+
+impl Future for Appending {
+    type Output = Answers;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answers> {
+        let records = self.records;
+        Pin::new(&mut self.answers)
+            .poll(context)
+            .map(|answers| answers.unwrap_or_else(|_| Self::unanswered(records)))
+    }
+}
+
+/// Why the log cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The records asked for are not kept any more.
+    #[error("{partition} begins at offset {start}, cannot read {asked}")]
+    BelowStart {
+        /// Which partition.
+        partition: TopicPartition,
+        /// What was asked for.
+        asked: u64,
+        /// Where it begins.
+        start: u64,
+    },
+    /// Bytes are not what was written.
+    #[error("{file} is damaged at byte {byte}: {detail}; restore the file from a copy")]
+    Damaged {
+        /// The file's path.
+        file: String,
+        /// The first bad byte's place.
+        byte: u64,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The log did not answer; trying again may work.
+    #[error("could not read: {0}")]
+    Unavailable(String),
+}
+
+/// The log.
+pub trait EventLog: Send + Sync {
+    /// Sends records, in order, and never blocks: over the bound of what may be in flight the
+    /// answer is [`AppendError::NotAppended`].
+    fn append(&self, records: Vec<NewRecord>) -> Appending;
+
+    /// The ends of these partitions: the offsets that their next records would have.
+    fn ends(&self, partitions: &[TopicPartition]) -> Result<Vec<u64>, ReadError>;
+
+    /// A reader of these partitions, each from the offset beside it.
+    fn reader(&self, from: &[(TopicPartition, u64)]) -> Result<Box<dyn Reader>, ReadError>;
+
+    /// Takes no more appends and blocks until all in flight are answered.
+    fn close(&self);
+}
+
+/// Reads some partitions in offset order, from where it was opened.
+pub trait Reader: Send {
+    /// Adds the next records to `into`, of up to about `bytes_max` bytes; none if all of its
+    /// partitions are read to their durable ends.
+    fn read(&mut self, bytes_max: usize, into: &mut Vec<Record>) -> Result<(), ReadError>;
+
+    /// Blocks until the log has grown since the last [`Reader::read`] that returned nothing, or
+    /// `timeout` is over. Wakes may be spurious.
+    fn wait(&mut self, timeout: Duration);
+
+    /// Everything of this partition below this offset has been read or does not exist.
+    fn position(&self, partition: TopicPartition) -> u64;
+}
