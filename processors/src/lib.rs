@@ -1,3 +1,15 @@
 //! The dataflow and the epoch runtime.
 
+pub mod cut;
+pub mod dataflow;
+pub mod engine;
+pub mod hub;
+pub mod inputs;
+pub mod opener;
+pub mod operator;
+pub mod plan;
+pub mod planner;
+pub mod planner_clock;
+pub mod publisher;
 pub mod shards;
+pub mod views;
