@@ -376,7 +376,7 @@ impl EventId {
     }
 }
 impl Serialize for EventId {
-    /// Hex where people read it, `fixed(16)` on the log.
+    /// Hex where people read it. On the log it is `fixed(16)`: see [`fixed16`].
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         if s.is_human_readable() { s.collect_str(self) } else { s.serialize_bytes(&self.0) }
     }
@@ -401,6 +401,32 @@ impl<'de> Deserialize<'de> for EventId {
         } else {
             d.deserialize_bytes(Visitor)
         }
+    }
+}
+
+/// An event id as a field of an event: 16 bytes whatever the format, as the Avro crate counts
+/// itself among those that people read.
+pub(crate) mod fixed16 {
+    use super::EventId;
+    use serde::{Deserializer, Serializer, de};
+    use std::fmt;
+
+    pub(crate) fn serialize<S: Serializer>(id: &EventId, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_bytes(&id.0)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<EventId, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = EventId;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("16 bytes")
+            }
+            fn visit_bytes<E: de::Error>(self, v: &[u8]) -> Result<EventId, E> {
+                v.try_into().map(EventId).map_err(|_| E::invalid_length(v.len(), &self))
+            }
+        }
+        d.deserialize_bytes(Visitor)
     }
 }
 

@@ -7,6 +7,7 @@
 //! wire means is an argument of it.
 
 pub mod codec;
+pub mod compiled;
 pub mod envelope;
 pub mod events;
 pub mod hash;
