@@ -74,11 +74,14 @@ pub struct Status {
     pub dead_letters: u64,
 }
 
+/// Running timely workers; each gives the bytes of its state, if the hub asks for them.
+pub type Workers = WorkerGuards<Vec<u8>>;
+
 /// A running engine.
 pub struct Engine {
     hub: Arc<Hub>,
     threads: Vec<JoinHandle<()>>,
-    workers: Option<WorkerGuards<Vec<u8>>>,
+    workers: Option<Workers>,
 }
 
 impl Engine {
@@ -274,7 +277,7 @@ pub fn start_workers(
     hub: &Arc<Hub>,
     workers: usize,
     hash_seed: u64,
-) -> Result<WorkerGuards<Vec<u8>>, String> {
+) -> Result<Workers, String> {
     let communication = if workers == 1 {
         timely::CommunicationConfig::Thread
     } else {
