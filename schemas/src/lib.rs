@@ -12,6 +12,7 @@ pub mod envelope;
 pub mod events;
 pub mod hash;
 pub mod id;
+pub mod json;
 pub mod limits;
 pub mod money;
 pub mod position;

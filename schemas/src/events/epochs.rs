@@ -1,5 +1,6 @@
 //! Topic `epochs`: the arbiter. These events have no envelope: their own fields say who and when.
 
+use super::bounds;
 use super::lines::bounded;
 use crate::id::{EventId, fixed16};
 use crate::time::Timestamp;
@@ -109,6 +110,7 @@ pub struct RecordSkipped {
     /// The partition.
     pub partition: u16,
     /// The record.
+    #[serde(serialize_with = "bounds::asked")]
     pub offset: u64,
 }
 
@@ -116,6 +118,7 @@ pub struct RecordSkipped {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanningDrained {
     /// The generation that shall stop.
+    #[serde(serialize_with = "bounds::asked")]
     pub generation: u64,
 }
 
