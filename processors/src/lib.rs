@@ -8,6 +8,8 @@ pub mod inputs;
 pub mod opener;
 pub mod operator;
 pub mod plan;
+#[cfg(test)]
+mod plan_model;
 pub mod planner;
 pub mod planner_clock;
 pub mod publisher;
