@@ -20,6 +20,16 @@ use std::sync::{LazyLock, RwLock};
 const INLINE_MAX: usize = 15;
 const HASHED: u8 = 0xff;
 
+const LEGAL: [bool; 256] = {
+    let mut legal = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        legal[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        byte += 1;
+    }
+    legal
+};
+
 static LONG_IDS: LazyLock<RwLock<HashMap<Id, Box<str>>>> = LazyLock::new(RwLock::default);
 
 /// A caller's id. The order is that of the bytes, not of the text.
@@ -30,20 +40,26 @@ impl Id {
     /// Takes 1 to 64 characters of `A-Za-z0-9._-`; else `None`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        if text.is_empty() || text.len() > ID_MAX || !text.bytes().all(legal) {
+        if text.is_empty() || text.len() > ID_MAX {
             return None;
         }
-        Some(Self::of(text))
+        let (mut legal, mut last_16) = (true, 0u128);
+        for byte in text.bytes() {
+            legal &= LEGAL[usize::from(byte)];
+            last_16 = last_16 << 8 | u128::from(byte);
+        }
+        if !legal {
+            return None;
+        }
+        if text.len() > INLINE_MAX {
+            return Some(Self::long(text));
+        }
+        let tagged = last_16 << (8 * (INLINE_MAX - text.len())) | (text.len() as u128) << 120;
+        Some(Self::from_bytes(tagged.to_be_bytes()))
     }
 
-    fn of(text: &str) -> Self {
+    fn long(text: &str) -> Self {
         let mut bytes = [0; 16];
-        if text.len() <= INLINE_MAX {
-            bytes[0] = u8::try_from(text.len()).unwrap_or(HASHED);
-            bytes[1..=text.len()].copy_from_slice(text.as_bytes());
-            return Self::from_bytes(bytes);
-        }
         bytes[0] = HASHED;
         bytes[1..].copy_from_slice(&Sha256::digest(text.as_bytes())[..15]);
         let id = Self::from_bytes(bytes);
@@ -202,16 +218,16 @@ mod base32 {
     }
 
     pub(super) fn decode(text: &[u8]) -> Option<[u8; 16]> {
-        if text.len() != 26 || text[0] > b'7' {
-            return None;
-        }
+        let text: &[u8; 26] = text.try_into().ok()?;
         let mut number = 0u128;
+        let mut seen = 0;
         for letter in text {
             let digit = DIGITS[usize::from(*letter)];
-            if digit == NONE {
-                return None;
-            }
-            number = number << 5 | u128::from(digit);
+            seen |= digit;
+            number = number << 5 | u128::from(digit & 31);
+        }
+        if seen & NONE != 0 || text[0] > b'7' {
+            return None;
         }
         Some(number.to_be_bytes())
     }
