@@ -12,25 +12,26 @@ use schemas::money::Currency;
 use schemas::time::Timestamp;
 
 fn checkout() -> Event {
-    let line = |id| OrderLine { product_id: ProductId::parse(id).unwrap(), quantity: 2, price: 5 };
+    let line =
+        |id| OrderLine { product_id: ProductId::parse(id).expect("legal"), quantity: 2, price: 5 };
     CheckoutRequested {
         order_id: OrderId::new(3, [9; 16]),
-        customer_id: CustomerId::parse("c-1").unwrap(),
+        customer_id: CustomerId::parse("c-1").expect("legal"),
         idempotency_key: IdempotencyKey::Text("0198a6b2-7c1d-7e3f-9a54-3d1f5b7c9e10".into()),
         lines: Some(vec![line("p-1"), line("p-2"), line("p-3")]),
-        currency: Currency::parse("EUR").unwrap(),
-        region: RegionId::parse("eu").unwrap(),
-        payment_method: PaymentMethod::parse("tok_ok").unwrap(),
+        currency: Currency::parse("EUR").expect("legal"),
+        region: RegionId::parse("eu").expect("legal"),
+        payment_method: PaymentMethod::parse("tok_ok").expect("legal"),
     }
     .into()
 }
 
 fn reservation() -> Event {
     StockReserved {
-        product_id: ProductId::parse("p-1").unwrap(),
+        product_id: ProductId::parse("p-1").expect("legal"),
         order_id: OrderId::new(3, [9; 16]),
         levels: Split::One(Level {
-            warehouse_id: WarehouseId::parse("berlin").unwrap(),
+            warehouse_id: WarehouseId::parse("berlin").expect("legal"),
             quantity: 2,
         }),
         expires_at: Timestamp(1),
@@ -46,7 +47,7 @@ fn an_order_is_decoded_with_one_allocation_and_a_reservation_with_none() {
         let mut bytes = Vec::with_capacity(1024);
         let encoding = measure(|| codec.encode(&envelope(), &event, &mut bytes));
         assert_eq!(encoding.count_total, 0, "to encode {event:?}");
-        let decoding = measure(|| drop(codec.decode(&bytes).unwrap()));
+        let decoding = measure(|| drop(codec.decode(&bytes).expect("just encoded")));
         assert_eq!(decoding.count_total, allowed, "to decode {event:?}");
     }
 }

@@ -22,8 +22,8 @@ fn encoded(codec: &Codec, event: &Event) -> Vec<u8> {
 
 fn value_of(schema: &Schema, datum: &[u8]) -> Value {
     let mut rest = datum;
-    let reader = GenericDatumReader::builder(schema).build().unwrap();
-    let value = reader.read_value(&mut rest).unwrap();
+    let reader = GenericDatumReader::builder(schema).build().expect("no loose names");
+    let value = reader.read_value(&mut rest).expect("by its schema");
     assert!(rest.is_empty(), "bytes are left");
     value
 }
@@ -36,7 +36,7 @@ fn each_reads_what_the_other_writes() {
         let ours = encoded(&codec, &event);
         let value = value_of(&schema, &ours[HEAD..]);
 
-        let writer = GenericDatumWriter::builder(&schema).build().unwrap();
+        let writer = GenericDatumWriter::builder(&schema).build().expect("no loose names");
         let mut theirs = ours[..HEAD].to_vec();
         theirs.extend(writer.write_value_to_vec(value).unwrap());
         if is_enveloped(event.kind()) {

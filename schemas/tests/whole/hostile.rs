@@ -35,13 +35,13 @@ fn is_read(codec: &Codec, bytes: &[u8]) -> bool {
 
 /// A number as Avro writes it.
 fn long(number: i64) -> Vec<u8> {
-    let mut rest = (number as u64) << 1 ^ (number >> 63) as u64;
+    let mut rest = (number << 1 ^ number >> 63).cast_unsigned();
     let mut bytes = Vec::new();
     while rest >= 0x80 {
-        bytes.push(rest as u8 | 0x80);
+        bytes.push(u8::try_from(rest & 0x7f).expect("seven bits") | 0x80);
         rest >>= 7;
     }
-    bytes.push(rest as u8);
+    bytes.extend(u8::try_from(rest));
     bytes
 }
 
@@ -167,22 +167,25 @@ fn numbers_out_of_range_are_refused() {
     }
 }
 
+/// The id of the schema that [`with_field`] adds: all others are below.
+const ADDED: u32 = 2000;
+
 /// The compiled schemas, and one more with `field` at the end of [`EventKind::OrderConfirmed`].
 fn with_field(field: &str) -> Result<Codec, SchemaError> {
     let last = r#"{"name": "customer_id","#;
     let confirmed = compiled::schema(EventKind::OrderConfirmed);
     assert!(confirmed.contains(last));
     let more = confirmed.replace(last, &format!("{field}, {last}"));
-    let all = EventKind::ALL.iter().map(|kind| (*kind, compiled::schema(*kind).to_owned()));
-    let all = all.chain([(EventKind::OrderConfirmed, more)]);
-    Codec::new(all.zip(1000..).map(|((kind, text), id)| (id, kind, text)))
+    let all = EventKind::ALL.iter().zip(1000..);
+    let all = all.map(|(kind, id)| (id, *kind, compiled::schema(*kind).to_owned()));
+    Codec::new(all.chain([(ADDED, EventKind::OrderConfirmed, more)]))
 }
 
 fn confirmed_with(field: &[u8]) -> Vec<u8> {
     let customer = text(b"c-4711");
     let end = [field, &customer].concat();
     let bytes = with_tail(&of(EventKind::OrderConfirmed), &customer, &end);
-    [&[0], &(1000 + EventKind::ALL.len() as u32).to_be_bytes()[..], &bytes[5..]].concat()
+    [&[0], &ADDED.to_be_bytes()[..], &bytes[5..]].concat()
 }
 
 #[test]
