@@ -143,3 +143,28 @@ fn samples() -> (Event, Event) {
     };
     (checkout.into(), reservation.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn both_ways_are_timed_by_the_clock_that_is_given() {
+        let now = Cell::new(Duration::ZERO);
+        // Each way asks twice; the second way's decodings seem to take three times as long.
+        let asked = Cell::new(0);
+        let clock = || {
+            asked.set(asked.get() + 1);
+            let passed = [0, 5, 0, 15][(asked.get() - 1) % 4];
+            now.set(now.get() + Duration::from_millis(passed));
+            now.get()
+        };
+        let figures = decode(2, &clock);
+        for rounds in [figures.checkout_requested, figures.stock_reserved] {
+            let ratios: Vec<_> = rounds.iter().map(|round| round.ratio().round()).collect();
+            assert_eq!(format!("{ratios:?}"), "[3.0, 3.0]");
+            assert_eq!(rounds[0].codec_ns.round().to_string(), "1000");
+        }
+    }
+}
