@@ -108,3 +108,43 @@ impl Durable {
         landmarks[behind - 1].place
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader that starts late reads at most one step of the journal in vain, and the index does
+    /// not grow with the blocks.
+    #[test]
+    fn late_readers_begin_near_their_start() {
+        const BLOCK: u64 = 1000;
+        let busy = TopicPartition { topic: Topic::Orders, partition: 7 };
+        let rare = TopicPartition { topic: Topic::Epochs, partition: 0 };
+        let mut durable = Durable::empty();
+        let mut places = Vec::new();
+        for n in 0..10_000 {
+            if durable.end().byte >= 4 << 20 {
+                durable.begin_segment();
+            }
+            places.push((n * BLOCK, durable.end()));
+            let mut spans = vec![Span { partition: busy, first_offset: 2 * n, records: 2 }];
+            if n == 6000 {
+                spans.push(Span { partition: rare, first_offset: 0, records: 1 });
+            }
+            durable.extend(&spans, BLOCK);
+        }
+        for n in 0..10_000 {
+            for offset in [2 * n, 2 * n + 1] {
+                let found = durable.place_of(busy, offset);
+                let (from, _) = places[places.partition_point(|(_, place)| *place < found)];
+                assert!((n * BLOCK).checked_sub(from).unwrap() <= INDEX_STEP);
+            }
+        }
+        assert_eq!(durable.place_of(rare, 0), places[6000].1);
+        for at_end in [(busy, 20_000), (rare, 1), (rare, 9)] {
+            assert_eq!(durable.place_of(at_end.0, at_end.1), durable.end());
+        }
+        let landmarks: usize = durable.landmarks.iter().map(Vec::len).sum();
+        assert!(landmarks <= 11, "{landmarks}");
+    }
+}

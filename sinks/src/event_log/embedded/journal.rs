@@ -8,7 +8,6 @@ use super::durable::Place;
 use super::segment;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// How the journal treats the disk. Tests have their own.
@@ -17,11 +16,17 @@ pub(super) struct Disk {
     pub(super) ahead: u64,
     /// A segment that is as long as this is followed by a new one.
     pub(super) segment_bytes: u64,
+    /// Writes these bytes at this byte of a file.
+    pub(super) write: WriteAt,
     /// Makes a file's content durable.
-    pub(super) sync: Box<dyn Fn(&File) -> io::Result<()> + Send + Sync>,
+    pub(super) sync: Sync,
     /// Called when what is durable cannot be known any more; ends the process.
-    pub(super) fatal: Box<dyn Fn(&Path, &io::Error) + Send + Sync>,
+    pub(super) fatal: Fatal,
 }
+
+type WriteAt = Box<dyn Fn(&File, &[u8], u64) -> io::Result<()> + Send>;
+pub(super) type Sync = Box<dyn Fn(&File) -> io::Result<()> + Send>;
+type Fatal = Box<dyn Fn(&Path, &io::Error) + Send>;
 
 /// The last segment, open for writing.
 pub(super) struct Journal {
@@ -91,7 +96,7 @@ impl Journal {
         if self.disk.ahead > 0 && end > self.ahead {
             self.write_ahead(end.next_multiple_of(self.disk.ahead)).map_err(AddError::NoRoom)?;
         }
-        self.file.write_all_at(block, self.end.byte).map_err(AddError::Unknown)?;
+        (self.disk.write)(&self.file, block, self.end.byte).map_err(AddError::Unknown)?;
         (self.disk.sync)(&self.file).map_err(AddError::Unknown)?;
         self.end.byte = end;
         self.ahead = self.ahead.max(end);
@@ -108,7 +113,7 @@ impl Journal {
         while self.ahead < to {
             let left = usize::try_from(to - self.ahead).unwrap_or(usize::MAX);
             let piece = &zeros[..left.min(zeros.len())];
-            self.file.write_all_at(piece, self.ahead)?;
+            (self.disk.write)(&self.file, piece, self.ahead)?;
             self.ahead += piece.len() as u64;
         }
         Ok(())

@@ -34,6 +34,7 @@ use recovery::Recovered;
 use schemas::topic::TopicPartition;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
@@ -220,16 +221,16 @@ impl Shared {
 
 impl Disk {
     fn of(durability: Durability) -> Self {
-        let (ahead, sync): (_, Box<dyn Fn(&File) -> io::Result<()> + Send + Sync>) =
-            match durability {
-                Durability::Durable => (AHEAD_BYTES, Box::new(File::sync_data)),
-                Durability::NotDurable => (0, Box::new(|_| Ok(()))),
-            };
+        let (ahead, sync): (_, journal::Sync) = match durability {
+            Durability::Durable => (AHEAD_BYTES, Box::new(File::sync_data)),
+            Durability::NotDurable => (0, Box::new(|_| Ok(()))),
+        };
+        let write = Box::new(|file: &File, bytes: &[u8], byte| file.write_all_at(bytes, byte));
         let fatal = Box::new(|path: &Path, error: &io::Error| {
             tracing::error!(file = %path.display(), %error, "the event log's outcome is unknown");
             std::process::abort();
         });
-        Self { ahead, segment_bytes: SEGMENT_BYTES, sync, fatal }
+        Self { ahead, segment_bytes: SEGMENT_BYTES, write, sync, fatal }
     }
 }
 
