@@ -154,3 +154,20 @@ fn open_error(dir: &Path, error: Error) -> OpenError {
         other => OpenError::Damaged { dir, detail: other.to_string() },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_of_another_format_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, mark, counts) = Disk::open(dir.path()).unwrap();
+        assert_eq!((mark, counts), Default::default());
+        disk.about.insert("format", b"0").unwrap();
+        drop(disk);
+        let error = Disk::open(dir.path()).err().unwrap();
+        let OpenError::UnknownFormat { found, .. } = &error else { panic!("{error}") };
+        assert_eq!(found, "0");
+    }
+}
