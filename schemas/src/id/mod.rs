@@ -78,6 +78,13 @@ impl Id {
         id
     }
 
+    /// The 16 bytes of a payment as a record's key, for sorting and hashing. It is no caller's id
+    /// and has no text.
+    #[must_use]
+    pub const fn of_payment(payment: PaymentId) -> Self {
+        Self(payment.0)
+    }
+
     const fn from_bytes(b: [u8; 16]) -> Self {
         let hi = u64::from_be_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]);
         let lo = u64::from_be_bytes([b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]]);
