@@ -15,3 +15,6 @@ pub mod planner_clock;
 pub mod publisher;
 pub mod shards;
 pub mod views;
+
+#[cfg(test)]
+mod tests;
