@@ -49,19 +49,17 @@ impl Id {
         if text.is_empty() || text.len() > ID_MAX {
             return None;
         }
-        let (mut legal, mut last_16) = (true, 0u128);
-        for byte in text.bytes() {
-            legal &= LEGAL[usize::from(byte)];
-            last_16 = last_16 << 8 | u128::from(byte);
-        }
-        if !legal {
+        if !text.bytes().fold(true, |legal, byte| legal & LEGAL[usize::from(byte)]) {
             return None;
         }
         if text.len() > INLINE_MAX {
             return Some(Self::long(text));
         }
-        let tagged = last_16 << (8 * (INLINE_MAX - text.len())) | (text.len() as u128) << 120;
-        Some(Self::from_bytes(tagged.to_be_bytes()))
+        let word = |bytes: &[u8]| bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        let (head, tail) = text.as_bytes().split_at(text.len().min(7));
+        let hi = (text.len() as u64) << 56 | word(head) << (8 * (7 - head.len()));
+        let lo = if tail.is_empty() { 0 } else { word(tail) << (8 * (8 - tail.len())) };
+        Some(Self([hi, lo]))
     }
 
     fn long(text: &str) -> Self {
