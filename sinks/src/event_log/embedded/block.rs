@@ -22,7 +22,7 @@ use schemas::topic::{Topic, TopicPartition};
 /// Blocks begin at multiples of this, and headers are as long.
 pub(super) const ALIGN: usize = 64;
 /// What a disk writes whole or not at all.
-const SECTOR: u64 = 512;
+const SECTOR: usize = 512;
 const MAGIC: [u8; 8] = *b"WMBLOCK1";
 
 /// What a block says of itself.
@@ -179,18 +179,15 @@ pub(super) fn record_checksum(
     crc.finalize()
 }
 
-/// Sectors, or parts of sectors, of these bytes of a file, that are all zero.
+/// Sectors, or parts of sectors, that are all zero in these bytes of a file.
 pub(super) fn zero_sectors(byte: u64, bytes: &[u8]) -> u32 {
-    let mut rest = bytes;
-    let mut room = SECTOR - byte % SECTOR;
-    let mut count = 0;
-    while !rest.is_empty() {
-        let (sector, behind) = rest.split_at(rest.len().min(room as usize));
-        count += u32::from(sector.iter().all(|b| *b == 0));
-        rest = behind;
-        room = SECTOR;
-    }
-    count
+    let into_sector = usize::try_from(byte % SECTOR as u64).expect("below the sector's length");
+    let (first, rest) = bytes.split_at(bytes.len().min(SECTOR - into_sector));
+    std::iter::once(first)
+        .filter(|first| !first.is_empty())
+        .chain(rest.chunks(SECTOR))
+        .map(|sector| u32::from(sector.iter().all(|byte| *byte == 0)))
+        .sum()
 }
 
 /// Makes a block of these records, of which there is at least one; `ends` are the partitions' ends

@@ -3,6 +3,7 @@
 //! Written once, before any segment. A directory of segments without one is not ours.
 
 use super::OpenError;
+use super::journal::Disk;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
@@ -24,11 +25,11 @@ pub(super) fn read(dir: &Path) -> Result<Option<u32>, OpenError> {
         let (salt, crc) = line.strip_prefix(BEGINNING)?.split_once(' ')?;
         (crc == check(salt)).then_some(u32::from_str_radix(salt, 16).ok()?)
     });
-    salt.map(Some).ok_or_else(|| OpenError::UnknownFormat { file: path, found: text })
+    salt.map(Some).ok_or(OpenError::UnknownFormat { file: path, found: text })
 }
 
 /// Gives the journal in `dir` a salt.
-pub(super) fn create(dir: &Path) -> Result<u32, OpenError> {
+pub(super) fn create(dir: &Path, disk: &Disk) -> Result<u32, OpenError> {
     let path = dir.join(NAME);
     let at = |source| OpenError::io(&path, source);
     let random = RandomState::new().hash_one(std::process::id()).to_le_bytes();
@@ -37,9 +38,9 @@ pub(super) fn create(dir: &Path) -> Result<u32, OpenError> {
     let unfinished = dir.join("FORMAT.new");
     let mut file = File::create(&unfinished).map_err(at)?;
     writeln!(file, "{BEGINNING}{text} {}", check(&text)).map_err(at)?;
-    file.sync_all().map_err(at)?;
+    (disk.sync_all)(&file).map_err(at)?;
     fs::rename(&unfinished, &path).map_err(at)?;
-    super::segment::sync_dir(dir).map_err(at)?;
+    File::open(dir).and_then(|dir| (disk.sync_all)(&dir)).map_err(at)?;
     Ok(salt)
 }
 

@@ -19,13 +19,15 @@ pub(super) struct Disk {
     /// Writes these bytes at this byte of a file.
     pub(super) write: WriteAt,
     /// Makes a file's content durable.
-    pub(super) sync: Sync,
+    pub(super) sync_data: Sync,
+    /// Makes a file's or directory's content and attributes durable.
+    pub(super) sync_all: Sync,
     /// Called when what is durable cannot be known any more; ends the process.
     pub(super) fatal: Fatal,
 }
 
 type WriteAt = Box<dyn Fn(&File, &[u8], u64) -> io::Result<()> + Send>;
-pub(super) type Sync = Box<dyn Fn(&File) -> io::Result<()> + Send>;
+type Sync = Box<dyn Fn(&File) -> io::Result<()> + Send>;
 type Fatal = Box<dyn Fn(&Path, &io::Error) + Send>;
 
 /// The last segment, open for writing.
@@ -57,8 +59,8 @@ impl Journal {
             file.set_len(end.byte)?;
         }
         // Also if nothing was cut: what was read may not have been durable before.
-        file.sync_all()?;
-        segment::sync_dir(dir)?;
+        (disk.sync_all)(&file)?;
+        (disk.sync_all)(&File::open(dir)?)?;
         let ahead = file.metadata()?.len();
         Ok(Self { dir: dir.to_owned(), disk, path, file, end, ahead })
     }
@@ -82,7 +84,7 @@ impl Journal {
         self.path = path;
         self.end = Place { segment, byte: 0 };
         self.ahead = 0;
-        segment::sync_dir(&self.dir).map_err(AddError::Unknown)
+        File::open(&self.dir).and_then(|dir| (self.disk.sync_all)(&dir)).map_err(AddError::Unknown)
     }
 
     /// Where the next block goes.
@@ -97,7 +99,7 @@ impl Journal {
             self.write_ahead(end.next_multiple_of(self.disk.ahead)).map_err(AddError::NoRoom)?;
         }
         (self.disk.write)(&self.file, block, self.end.byte).map_err(AddError::Unknown)?;
-        (self.disk.sync)(&self.file).map_err(AddError::Unknown)?;
+        (self.disk.sync_data)(&self.file).map_err(AddError::Unknown)?;
         self.end.byte = end;
         self.ahead = self.ahead.max(end);
         Ok(())

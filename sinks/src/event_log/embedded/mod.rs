@@ -153,7 +153,7 @@ impl FileLog {
         let lock = lock::exclusive(dir)?;
         let salt = match known_format(dir)? {
             Some(salt) => salt,
-            None => format::create(dir)?,
+            None => format::create(dir, &disk)?,
         };
         let Recovered { durable, sequence, appended_at, torn } = recovery::recover(dir, salt)?;
         let end = durable.end();
@@ -221,16 +221,30 @@ impl Shared {
 
 impl Disk {
     fn of(durability: Durability) -> Self {
-        let (ahead, sync): (_, journal::Sync) = match durability {
-            Durability::Durable => (AHEAD_BYTES, Box::new(File::sync_data)),
-            Durability::NotDurable => (0, Box::new(|_| Ok(()))),
-        };
         let write = Box::new(|file: &File, bytes: &[u8], byte| file.write_all_at(bytes, byte));
         let fatal = Box::new(|path: &Path, error: &io::Error| {
             tracing::error!(file = %path.display(), %error, "the event log's outcome is unknown");
             std::process::abort();
         });
-        Self { ahead, segment_bytes: SEGMENT_BYTES, write, sync, fatal }
+        let segment_bytes = SEGMENT_BYTES;
+        match durability {
+            Durability::Durable => Self {
+                ahead: AHEAD_BYTES,
+                segment_bytes,
+                write,
+                sync_data: Box::new(File::sync_data),
+                sync_all: Box::new(File::sync_all),
+                fatal,
+            },
+            Durability::NotDurable => Self {
+                ahead: 0,
+                segment_bytes,
+                write,
+                sync_data: Box::new(|_| Ok(())),
+                sync_all: Box::new(|_| Ok(())),
+                fatal,
+            },
+        }
     }
 }
 

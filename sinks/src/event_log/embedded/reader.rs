@@ -10,6 +10,7 @@ use bytes::Bytes;
 use schemas::time::Timestamp;
 use schemas::topic::TopicPartition;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -219,11 +220,12 @@ fn open(dir: &Path, segment: usize) -> Result<Source, ReadError> {
 }
 
 fn read_at(source: &Source, bytes: &mut [u8], byte: u64) -> Result<(), ReadError> {
-    source.file.read_exact_at(bytes, byte).map_err(|error| match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => {
+    source.file.read_exact_at(bytes, byte).map_err(|error| {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
             damaged(&source.path, byte, "the file ends here".to_owned())
+        } else {
+            ReadError::Unavailable(format!("{}: {error}", source.path.display()))
         }
-        _ => ReadError::Unavailable(format!("{}: {error}", source.path.display())),
     })
 }
 

@@ -2,8 +2,7 @@
 
 use super::OpenError;
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 const EXTENSION: &str = "journal";
@@ -22,10 +21,8 @@ pub(super) fn count(dir: &Path) -> Result<usize, OpenError> {
         if path.extension() == Some(OsStr::new(EXTENSION)) {
             let stem = path.file_stem().and_then(OsStr::to_str);
             let number = stem.and_then(|stem| stem.parse::<usize>().ok());
-            numbers.push(number.ok_or(OpenError::UnknownFormat {
-                file: path,
-                found: "a segment without a number".to_owned(),
-            })?);
+            let found = "a segment without a number".to_owned();
+            numbers.push(number.ok_or(OpenError::UnknownFormat { file: path, found })?);
         }
     }
     numbers.sort_unstable();
@@ -37,9 +34,4 @@ pub(super) fn count(dir: &Path) -> Result<usize, OpenError> {
             detail: "this segment is missing, and later ones are there".to_owned(),
         }),
     }
-}
-
-/// Makes the directory's list of files durable.
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }

@@ -228,10 +228,10 @@ fn segments_that_are_missing_or_end_early_are_damage() {
 }
 
 #[test]
-fn what_an_older_journal_left_behind_is_not_taken_for_a_block() {
+fn blocks_of_another_journal_are_not_taken_for_this_ones() {
     let journal = journal(0);
-    let other = super::damage::journal(0);
+    let others = self::journal(0).bytes;
     let mut bytes = journal.bytes.clone();
-    bytes.extend_from_slice(&other.bytes);
+    bytes.extend_from_slice(&others);
     journal.assert_damaged(&bytes, journal.begins[3], "another journal's blocks");
 }

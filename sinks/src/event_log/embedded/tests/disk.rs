@@ -15,14 +15,14 @@ struct SlowDisk {
 fn slow(dir: &Path, fatal: SyncSender<String>) -> (FileLog, SlowDisk) {
     let (begun, syncing) = mpsc::channel();
     let (go_on, outcomes) = mpsc::channel();
-    let sync = Box::new(move |_: &File| {
+    let sync_data = Box::new(move |_: &File| {
         begun.send(()).unwrap();
         outcomes.recv().unwrap()
     });
     let fatal = Box::new(move |path: &Path, error: &io::Error| {
         fatal.send(format!("{} {error}", path.file_name().unwrap().display())).unwrap();
     });
-    let disk = Disk { sync, fatal, ..small_disk(1 << 10) };
+    let disk = Disk { sync_data, fatal, ..small_disk(1 << 10) };
     (FileLog::open_on(dir, clock(), disk).unwrap(), SlowDisk { syncing, go_on })
 }
 

@@ -84,7 +84,7 @@ fn keeps_the_contract_on_every_kind_of_disk() {
     let disks: [fn() -> Disk; 3] = [
         || Disk::of(Durability::Durable),
         || Disk::of(Durability::NotDurable),
-        || Disk { sync: Box::new(File::sync_data), ..small_disk(1 << 10) },
+        || Disk { sync_data: Box::new(File::sync_data), ..small_disk(1 << 10) },
     ];
     for disk in disks {
         let mut dirs = Vec::new();
