@@ -38,6 +38,6 @@ impl Products {
             lines.push(format!("warehouse {row:?}"));
         }
         lines.sort_unstable();
-        (lines.join("\n") + "\n").into_bytes()
+        lines.iter().flat_map(|line| line.bytes().chain([b'\n'])).collect()
     }
 }

@@ -8,16 +8,9 @@ use machines::reservation::{self, Answer, Change, Claim, Command, Waiting};
 use schemas::id::OrderId;
 
 impl Work<'_> {
-    /// Lets lapse what of this product is due, in the order of (deadline, order).
+    /// Lets lapse the reservations of this product that are due, in the order of (deadline, order).
     pub(super) fn lapse(&mut self) {
         let now = self.context.now;
-        while let Some(at) = self.product.chains.waiting.first() {
-            let Claim::Waiting(waiting) = self.claims.get(at).claim() else { break };
-            if waiting.reserve.expires_at > now {
-                break;
-            }
-            self.change(at, waiting.reserve.order, None, Change::Left);
-        }
         let mut due = Vec::new();
         let mut next = self.product.chains.reserved.first();
         while let Some(at) = next {
@@ -175,9 +168,7 @@ impl Work<'_> {
     /// claims now leave too little for.
     pub(super) fn serve(&mut self) {
         while let Some(at) = self.product.chains.waiting.first() {
-            let Claim::Waiting(line) = self.claims.get(at).claim() else { break };
-            let line = **line;
-            if let Answer::Wait = self.answer(&line, Some(at), true) {
+            if self.still_waits(at, true).is_some() {
                 break;
             }
         }
@@ -188,12 +179,23 @@ impl Work<'_> {
         let mut next = self.product.chains.waiting.first();
         while let Some(at) = next {
             next = self.claims.behind(at);
-            let Claim::Waiting(line) = self.claims.get(at).claim() else { break };
-            let line = **line;
-            if let Answer::Wait = self.answer(&line, Some(at), false) {
-                asked_max = asked_max.max(line.reserve.quantity);
-            }
+            asked_max = asked_max.max(self.still_waits(at, false).unwrap_or(0));
         }
         self.product.asked_max = asked_max;
+    }
+
+    /// Answers a line in the queue; the units it still waits for. Past its deadline it loses its
+    /// place without an answer: its order is over, and knows.
+    fn still_waits(&mut self, at: u32, first: bool) -> Option<u32> {
+        let Claim::Waiting(line) = self.claims.get(at).claim() else { return None };
+        let line = **line;
+        if line.reserve.expires_at <= self.context.now {
+            self.change(at, line.reserve.order, None, Change::Left);
+            return None;
+        }
+        match self.answer(&line, Some(at), first) {
+            Answer::Wait => Some(line.reserve.quantity),
+            Answer::Reserved(_) | Answer::Refused { .. } => None,
+        }
     }
 }

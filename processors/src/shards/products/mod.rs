@@ -13,6 +13,8 @@ mod keys;
 mod lines;
 mod product;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod warehouses;
 
 use super::Out;
@@ -109,6 +111,13 @@ impl Products {
 
     fn hash(hashing: &FixedState, id: ProductId) -> u64 {
         hashing.hash_one(id)
+    }
+
+    #[cfg(test)]
+    fn product(&self, id: ProductId) -> Option<&Product> {
+        let hash = Self::hash(&self.hashing, id);
+        let at = self.index.find(hash, |at| self.products.get(*at).id == id)?;
+        Some(self.products.get(*at))
     }
 
     fn find_or_insert(&mut self, context: &Context, id: ProductId) -> u32 {
