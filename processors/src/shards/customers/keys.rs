@@ -21,6 +21,7 @@ pub(super) enum Key {
 }
 
 /// The keys of all customers.
+#[derive(Clone)]
 pub(super) struct Keys {
     kept: HashMap<(CustomerId, KeyHash), (ActionId, Timestamp), FixedState>,
     /// The same by age. Bounded by what 24 hours of the log hold.

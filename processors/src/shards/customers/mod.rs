@@ -25,6 +25,8 @@ mod keys;
 mod orders;
 mod press;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use super::Out;
@@ -45,6 +47,7 @@ use timers::Timers;
 type FixedState = foldhash::fast::FixedState;
 
 /// All customers, carts and orders of one worker.
+#[derive(Clone)]
 pub struct Customers {
     orders: HashMap<OrderId, Placed, FixedState>,
     carts: HashMap<CustomerId, Cart, FixedState>,
@@ -59,7 +62,7 @@ pub struct Customers {
 }
 
 /// An order, and what only its rows need.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Placed {
     order: Order,
     /// `now` when it was requested.

@@ -58,6 +58,7 @@ pub(super) struct Noted {
 }
 
 /// Publishes, and remembers what this epoch changed.
+#[derive(Clone)]
 pub(super) struct Press {
     /// Events of each customer in this epoch.
     issued: HashMap<CustomerId, u64, FixedState>,

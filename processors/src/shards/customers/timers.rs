@@ -6,7 +6,7 @@ use schemas::time::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 
 /// The timers of one worker's orders.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Timers {
     /// Most orders of an epoch share one deadline, hence few and long lists.
     by_deadline: BTreeMap<Timestamp, Vec<OrderId>>,

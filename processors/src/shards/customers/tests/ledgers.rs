@@ -1,0 +1,1 @@
+//! Stories that a shopkeeper can read.

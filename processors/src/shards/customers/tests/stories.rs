@@ -1,0 +1,1 @@
+//! What the walks do not reach.
