@@ -193,6 +193,7 @@ impl Codec {
 type Datum<'r, 's, 'de> = serde_avro_fast::de::DatumDeserializer<'r, 's, SliceRead<'de>>;
 
 impl Schema {
+    #[inline]
     fn read_body(&self, mut datum: &[u8]) -> Result<Event, DecodeError> {
         let event = self.read(&self.body, &mut datum, |d| Event::deserialize_body(self.kind, d))?;
         if !datum.is_empty() {
@@ -203,6 +204,7 @@ impl Schema {
     }
 
     /// Reads one half and moves `datum` past it.
+    #[inline]
     fn read<'de, T>(
         &self,
         half: &serde_avro_fast::Schema,
@@ -212,17 +214,15 @@ impl Schema {
         let mut config = DeserializerConfig::new(half);
         config.max_seq_size = RECORD_BYTES_MAX;
         let mut state = DeserializerState::with_config(SliceRead::new(datum), config);
-        let result = read(state.deserializer()).and_then(|value| {
-            let left = state.fill_buf().map_err(serde::de::Error::custom)?.len();
-            Ok((value, left))
-        });
-        match result {
-            Ok((value, left)) => {
-                *datum = &datum[datum.len() - left..];
-                Ok(value)
-            }
-            Err(e) => Err(DecodeError::Body { kind: self.kind, detail: e.to_string() }),
-        }
+        let value = read(state.deserializer()).map_err(|e| self.unreadable(&e))?;
+        let left = state.fill_buf().map_err(|e| self.unreadable(&e))?.len();
+        *datum = &datum[datum.len() - left..];
+        Ok(value)
+    }
+
+    #[cold]
+    fn unreadable(&self, detail: &dyn std::error::Error) -> DecodeError {
+        DecodeError::Body { kind: self.kind, detail: detail.to_string() }
     }
 }
 

@@ -6,6 +6,7 @@
 //! [`envelope::Envelope`]. [`codec`] turns bytes into events and back; which schema an id on the
 //! wire means is an argument of it.
 
+pub mod bench;
 pub mod codec;
 pub mod compiled;
 pub mod envelope;
