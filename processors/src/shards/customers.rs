@@ -24,6 +24,10 @@ impl Customers {
         unimplemented!("{context:?} {cap} {out:?}")
     }
 
+    pub fn end_round(&mut self, context: &Context, out: &mut Out<ToProduct>) {
+        unimplemented!("{context:?} {out:?}")
+    }
+
     /// The deadline of the earliest timer, if any: a plan is due when its `now` reaches it.
     pub fn next_deadline(&self) -> Option<schemas::time::Timestamp> {
         unimplemented!()

@@ -9,8 +9,8 @@ pub struct Products {}
 impl Products {
     /// An empty shard. `hash_seed` changes nothing that shows: tests vary it.
     #[must_use]
-    pub fn new(hash_seed: u64) -> Self {
-        unimplemented!("{hash_seed}")
+    pub fn new(hash_seed: u64, index: usize, peers: usize) -> Self {
+        unimplemented!("{hash_seed} {index} {peers}")
     }
 
     /// Applies one message; messages come in canonical order.

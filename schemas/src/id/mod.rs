@@ -8,6 +8,12 @@
 //! Our own ids (orders, payments) are 16 bytes of a hash whose first ten bits are the key group
 //! of the customer; they need no table.
 
+mod base32;
+mod event_id;
+
+pub use event_id::EventId;
+pub(crate) use event_id::fixed16;
+
 use crate::hash::Hasher;
 use crate::limits::ID_MAX;
 use crate::topic::GROUPS;
@@ -20,6 +26,16 @@ use std::sync::{LazyLock, RwLock};
 const INLINE_MAX: usize = 15;
 const HASHED: u8 = 0xff;
 
+const LEGAL: [bool; 256] = {
+    let mut legal = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        legal[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        byte += 1;
+    }
+    legal
+};
+
 static LONG_IDS: LazyLock<RwLock<HashMap<Id, Box<str>>>> = LazyLock::new(RwLock::default);
 
 /// A caller's id. The order is that of the bytes, not of the text.
@@ -30,20 +46,26 @@ impl Id {
     /// Takes 1 to 64 characters of `A-Za-z0-9._-`; else `None`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        if text.is_empty() || text.len() > ID_MAX || !text.bytes().all(legal) {
+        if text.is_empty() || text.len() > ID_MAX {
             return None;
         }
-        Some(Self::of(text))
+        let (mut legal, mut last_16) = (true, 0u128);
+        for byte in text.bytes() {
+            legal &= LEGAL[usize::from(byte)];
+            last_16 = last_16 << 8 | u128::from(byte);
+        }
+        if !legal {
+            return None;
+        }
+        if text.len() > INLINE_MAX {
+            return Some(Self::long(text));
+        }
+        let tagged = last_16 << (8 * (INLINE_MAX - text.len())) | (text.len() as u128) << 120;
+        Some(Self::from_bytes(tagged.to_be_bytes()))
     }
 
-    fn of(text: &str) -> Self {
+    fn long(text: &str) -> Self {
         let mut bytes = [0; 16];
-        if text.len() <= INLINE_MAX {
-            bytes[0] = u8::try_from(text.len()).unwrap_or(HASHED);
-            bytes[1..=text.len()].copy_from_slice(text.as_bytes());
-            return Self::from_bytes(bytes);
-        }
         bytes[0] = HASHED;
         bytes[1..].copy_from_slice(&Sha256::digest(text.as_bytes())[..15]);
         let id = Self::from_bytes(bytes);
@@ -129,7 +151,7 @@ impl<'de> Deserialize<'de> for Id {
                 f.write_str("1 to 64 characters of A-Za-z0-9._-")
             }
             fn visit_str<E: de::Error>(self, v: &str) -> Result<Id, E> {
-                Id::parse(v).ok_or_else(|| E::invalid_value(de::Unexpected::Str(v), &self))
+                Id::parse(v).ok_or_else(|| E::invalid_value(de::Unexpected::Other("text"), &self))
             }
         }
         d.deserialize_str(Visitor)
@@ -174,33 +196,6 @@ callers_id!(
     /// A payment method's token, as the gateway understands it.
     PaymentMethod
 );
-
-/// Crockford's base 32 in small letters: 26 characters for 16 bytes.
-mod base32 {
-    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-
-    pub(super) fn encode(bytes: [u8; 16]) -> [u8; 26] {
-        let number = u128::from_be_bytes(bytes);
-        let mut text = [0; 26];
-        for (i, letter) in text.iter_mut().enumerate() {
-            let shift = 125 - 5 * i;
-            *letter = ALPHABET[(number >> shift) as usize & 31];
-        }
-        text
-    }
-
-    pub(super) fn decode(text: &[u8]) -> Option<[u8; 16]> {
-        if text.len() != 26 || text[0] > b'7' {
-            return None;
-        }
-        let mut number = 0u128;
-        for letter in text {
-            let digit = ALPHABET.iter().position(|a| a == letter)?;
-            number = number << 5 | digit as u128;
-        }
-        Some(number.to_be_bytes())
-    }
-}
 
 macro_rules! our_id {
     ($($(#[$doc:meta])* $name:ident, $prefix:literal;)*) => {$(
@@ -277,7 +272,7 @@ macro_rules! our_id {
                     }
                     fn visit_str<E: de::Error>(self, v: &str) -> Result<$name, E> {
                         $name::parse(v)
-                            .ok_or_else(|| E::invalid_value(de::Unexpected::Str(v), &self))
+                            .ok_or_else(|| E::invalid_value(de::Unexpected::Other("text"), &self))
                     }
                 }
                 d.deserialize_str(Visitor)
@@ -348,59 +343,6 @@ impl KeyHash {
         let mut hash = [0; 16];
         hash.copy_from_slice(&Sha256::digest(key.as_bytes())[..16]);
         Self(Id::from_bytes(hash).0)
-    }
-}
-
-/// The id of an event: 16 bytes, shown in hex.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct EventId(pub [u8; 16]);
-
-impl fmt::Display for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-impl fmt::Debug for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-impl EventId {
-    /// Reads 32 hex digits; else `None`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return None;
-        }
-        u128::from_str_radix(text, 16).ok().map(|n| Self(n.to_be_bytes()))
-    }
-}
-impl Serialize for EventId {
-    /// Hex where people read it, `fixed(16)` on the log.
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        if s.is_human_readable() { s.collect_str(self) } else { s.serialize_bytes(&self.0) }
-    }
-}
-impl<'de> Deserialize<'de> for EventId {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = EventId;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("16 bytes, or 32 hex digits")
-            }
-            fn visit_bytes<E: de::Error>(self, v: &[u8]) -> Result<EventId, E> {
-                v.try_into().map(EventId).map_err(|_| E::invalid_length(v.len(), &self))
-            }
-            fn visit_str<E: de::Error>(self, v: &str) -> Result<EventId, E> {
-                EventId::parse(v).ok_or_else(|| E::invalid_value(de::Unexpected::Str(v), &self))
-            }
-        }
-        if d.is_human_readable() {
-            d.deserialize_str(Visitor)
-        } else {
-            d.deserialize_bytes(Visitor)
-        }
     }
 }
 
