@@ -129,7 +129,7 @@ impl<'de> Deserialize<'de> for Id {
                 f.write_str("1 to 64 characters of A-Za-z0-9._-")
             }
             fn visit_str<E: de::Error>(self, v: &str) -> Result<Id, E> {
-                Id::parse(v).ok_or_else(|| E::invalid_value(de::Unexpected::Str(v), &self))
+                Id::parse(v).ok_or_else(|| E::invalid_value(de::Unexpected::Other("text"), &self))
             }
         }
         d.deserialize_str(Visitor)
@@ -179,6 +179,18 @@ callers_id!(
 mod base32 {
     const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
+    /// Of a letter: its digit, or this.
+    const NONE: u8 = 32;
+    const DIGITS: [u8; 256] = {
+        let mut digits = [NONE; 256];
+        let mut digit = 0;
+        while digit < 32 {
+            digits[ALPHABET[digit as usize] as usize] = digit;
+            digit += 1;
+        }
+        digits
+    };
+
     pub(super) fn encode(bytes: [u8; 16]) -> [u8; 26] {
         let number = u128::from_be_bytes(bytes);
         let mut text = [0; 26];
@@ -195,8 +207,11 @@ mod base32 {
         }
         let mut number = 0u128;
         for letter in text {
-            let digit = ALPHABET.iter().position(|a| a == letter)?;
-            number = number << 5 | digit as u128;
+            let digit = DIGITS[usize::from(*letter)];
+            if digit == NONE {
+                return None;
+            }
+            number = number << 5 | u128::from(digit);
         }
         Some(number.to_be_bytes())
     }
@@ -277,7 +292,7 @@ macro_rules! our_id {
                     }
                     fn visit_str<E: de::Error>(self, v: &str) -> Result<$name, E> {
                         $name::parse(v)
-                            .ok_or_else(|| E::invalid_value(de::Unexpected::Str(v), &self))
+                            .ok_or_else(|| E::invalid_value(de::Unexpected::Other("text"), &self))
                     }
                 }
                 d.deserialize_str(Visitor)
@@ -376,7 +391,7 @@ impl EventId {
     }
 }
 impl Serialize for EventId {
-    /// Hex where people read it, `fixed(16)` on the log.
+    /// Hex where people read it. On the log it is `fixed(16)`: see [`fixed16`].
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         if s.is_human_readable() { s.collect_str(self) } else { s.serialize_bytes(&self.0) }
     }
@@ -390,10 +405,11 @@ impl<'de> Deserialize<'de> for EventId {
                 f.write_str("16 bytes, or 32 hex digits")
             }
             fn visit_bytes<E: de::Error>(self, v: &[u8]) -> Result<EventId, E> {
-                v.try_into().map(EventId).map_err(|_| E::invalid_length(v.len(), &self))
+                v.try_into().ok().map(EventId).ok_or_else(|| E::invalid_length(v.len(), &self))
             }
             fn visit_str<E: de::Error>(self, v: &str) -> Result<EventId, E> {
-                EventId::parse(v).ok_or_else(|| E::invalid_value(de::Unexpected::Str(v), &self))
+                EventId::parse(v)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Other("text"), &self))
             }
         }
         if d.is_human_readable() {
@@ -401,6 +417,32 @@ impl<'de> Deserialize<'de> for EventId {
         } else {
             d.deserialize_bytes(Visitor)
         }
+    }
+}
+
+/// An event id as a field of an event: 16 bytes whatever the format, as the Avro crate counts
+/// itself among those that people read.
+pub(crate) mod fixed16 {
+    use super::EventId;
+    use serde::{Deserializer, Serializer, de};
+    use std::fmt;
+
+    pub(crate) fn serialize<S: Serializer>(id: &EventId, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_bytes(&id.0)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<EventId, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = EventId;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("16 bytes")
+            }
+            fn visit_bytes<E: de::Error>(self, v: &[u8]) -> Result<EventId, E> {
+                v.try_into().ok().map(EventId).ok_or_else(|| E::invalid_length(v.len(), &self))
+            }
+        }
+        d.deserialize_bytes(Visitor)
     }
 }
 

@@ -7,10 +7,12 @@
 //! wire means is an argument of it.
 
 pub mod codec;
+pub mod compiled;
 pub mod envelope;
 pub mod events;
 pub mod hash;
 pub mod id;
+pub mod json;
 pub mod limits;
 pub mod money;
 pub mod position;
