@@ -23,6 +23,8 @@ mod products;
 mod reservations;
 mod status;
 mod stock;
+#[cfg(test)]
+mod tests;
 mod warehouses;
 
 pub use status::EngineStatus;

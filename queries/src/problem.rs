@@ -98,13 +98,13 @@ pub(crate) struct Body {
 pub(crate) enum Refusals {
     /// Nothing there.
     #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(#[to_schema] Body),
+    NotFound(Body),
     /// A parameter is not what it must be.
     #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(#[to_schema] Body),
+    Invalid(Body),
     /// `view_behind` or `log_unavailable`; `Retry-After` says when to ask again.
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] Body),
+    Unavailable(Body),
 }
 
 impl Problem {
