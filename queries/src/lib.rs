@@ -17,6 +17,7 @@ mod metrics;
 mod orders;
 mod pages;
 mod paging;
+mod path_id;
 mod payments;
 pub mod problem;
 mod products;

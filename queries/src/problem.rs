@@ -155,8 +155,10 @@ impl IntoResponse for Problem {
         let n = REQUESTS.fetch_add(1, Ordering::Relaxed);
         let request_id = format!("req_{:x}_{n:x}", std::process::id());
         let (status, code, title) = self.code.parts();
-        if status.is_server_error() {
-            tracing::warn!(%request_id, code, detail = %self.detail, "read not answered");
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(%request_id, detail = %self.detail, "read not answered");
+        } else if status.is_server_error() {
+            tracing::debug!(%request_id, code, detail = %self.detail, "read not answered");
         }
         let body = Body {
             kind: format!("/problems/{code}"),

@@ -18,9 +18,7 @@ fn another(who: &str) -> TopicPartition {
 
 #[tokio::test]
 async fn a_read_after_an_action_waits_for_the_epoch_that_holds_it() {
-    let shop = Shop::open();
     let own = actions_of("C1");
-    shop.epoch(1, &[(own, 5)], order("C1", 1, OrderState::Requested));
     let at = format!("r{}.{}.5", Topic::CustomerActions as u8, own.partition);
     for query in [format!("after={at}"), "after=e2".to_owned()] {
         let shop = Shop::open();

@@ -172,6 +172,20 @@ fn story(epoch: u64, event: &str, position: bool) -> Row {
     TimelineRow { order_id: order_id("C1", 1), epoch, entries: vec![entry] }.into()
 }
 
+fn voided() -> Row {
+    let payment = PaymentRow {
+        order_id: order_id("C1", 1),
+        state: PaymentState::Voided,
+        amount: 1030,
+        authorized: 1030,
+        captured: 0,
+        refunded: 0,
+        voided: 1030,
+        currency: usd(),
+    };
+    payment.into()
+}
+
 #[tokio::test]
 async fn an_order_shows_its_lines_its_payment_and_its_story() {
     let shop = Shop::open();
@@ -198,17 +212,7 @@ async fn an_order_shows_its_lines_its_payment_and_its_story() {
             refused: Some(Refused { reason: Reason::OutOfStock, asked: 3, available: 1 }),
         },
     ];
-    let payment = PaymentRow {
-        order_id: order_id("C1", 1),
-        state: PaymentState::Voided,
-        amount: 1030,
-        authorized: 1030,
-        captured: 0,
-        refunded: 0,
-        voided: 1030,
-        currency: usd(),
-    };
-    rows.extend([story(3, "order_requested", true), payment.into()]);
+    rows.extend([story(3, "order_requested", true), voided()]);
     shop.epoch(3, &[], rows);
     shop.epoch(4, &[], vec![story(4, "order_cancelled", false)]);
 
@@ -271,6 +275,7 @@ async fn what_is_not_there_is_a_problem() {
         "/v1/products/none/stock",
         "/v1/products/none/reservations",
         "/v1/products/a%20b",
+        "/v1/products/%ff",
         "/v1/warehouses/none",
         &format!("/v1/customers/{long}/cart"),
         "/v1/customers/a%2Fb/orders",
