@@ -3,9 +3,10 @@
 use crate::Queries;
 use crate::answer::{Answer, Resource, rfc3339_or_null, row_of};
 use crate::freshness::{Consistency, Freshness, Scope};
+use crate::path_id::PathId;
 use crate::problem::{Problem, Refusals};
 use crate::products::ListingState;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use schemas::id::{CustomerId, ProductId};
 use schemas::money::Currency;
 use schemas::time::Timestamp;
@@ -56,10 +57,9 @@ pub(crate) struct Cart {
 )]
 pub(crate) async fn get(
     State(queries): State<Queries>,
-    Path(id): Path<String>,
+    PathId(id): PathId<CustomerId>,
     freshness: Freshness,
 ) -> Result<Answer<Cart>, Problem> {
-    let id = CustomerId::parse(&id).ok_or_else(Problem::not_found)?;
     let scope = Scope::customer(id.0.group());
     let mark = queries.fresh(freshness, Consistency::Strong, scope).await?;
     Ok(Answer::one(mark, queries.cart(id)?))

@@ -17,12 +17,15 @@ mod metrics;
 mod orders;
 mod pages;
 mod paging;
+mod path_id;
 mod payments;
 pub mod problem;
 mod products;
 mod reservations;
 mod status;
 mod stock;
+#[cfg(test)]
+mod tests;
 mod warehouses;
 
 pub use status::EngineStatus;

@@ -4,10 +4,11 @@ use crate::Queries;
 use crate::answer::{Answer, Resource, rfc3339, rfc3339_or_null, row_of};
 use crate::freshness::{Consistency, Freshness, Scope};
 use crate::paging::{Page, PageParameters, Paging};
+use crate::path_id::PathId;
 use crate::payments::Payment;
 use crate::problem::{Problem, Refusals};
 use crate::reservations::Level;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use schemas::events::orders::Reason;
 use schemas::id::{CustomerId, EventId, OrderId, ProductId};
 use schemas::money::Currency;
@@ -106,10 +107,9 @@ struct Event {
 )]
 pub(crate) async fn get(
     State(queries): State<Queries>,
-    Path(id): Path<String>,
+    PathId(id): PathId<OrderId>,
     freshness: Freshness,
 ) -> Result<Answer<Order>, Problem> {
-    let id = OrderId::parse(&id).ok_or_else(Problem::not_found)?;
     let scope = Scope::customer(id.group());
     let mark = queries.fresh(freshness, Consistency::Strong, scope).await?;
     let order = queries.order(id)?.ok_or_else(Problem::not_found)?;
@@ -124,10 +124,9 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn of_customer(
     State(queries): State<Queries>,
-    Path(id): Path<String>,
+    PathId(id): PathId<CustomerId>,
     paging: Paging,
 ) -> Result<Answer<Page<Order>>, Problem> {
-    let id = CustomerId::parse(&id).ok_or_else(Problem::not_found)?;
     let scope = Scope::customer(id.0.group());
     let mark = queries.fresh(paging.freshness, Consistency::Strong, scope).await?;
     let page = queries.page(View::CustomerOrders, &key::id(id.0), &paging, |stored| {

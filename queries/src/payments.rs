@@ -3,8 +3,9 @@
 use crate::Queries;
 use crate::answer::{Answer, Resource, row_of};
 use crate::freshness::{Consistency, Freshness, Scope};
+use crate::path_id::PathId;
 use crate::problem::{Problem, Refusals};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use schemas::events::orders::PaymentState;
 use schemas::id::{OrderId, PaymentId};
 use schemas::money::Currency;
@@ -47,10 +48,9 @@ pub(crate) struct Payment {
 )]
 pub(crate) async fn get(
     State(queries): State<Queries>,
-    Path(id): Path<String>,
+    PathId(id): PathId<PaymentId>,
     freshness: Freshness,
 ) -> Result<Answer<Payment>, Problem> {
-    let id = PaymentId::parse(&id).ok_or_else(Problem::not_found)?;
     let scope = Scope::customer(id.group());
     let mark = queries.fresh(freshness, Consistency::Strong, scope).await?;
     let payment = queries.payment(id)?.ok_or_else(Problem::not_found)?;

@@ -98,13 +98,13 @@ pub(crate) struct Body {
 pub(crate) enum Refusals {
     /// Nothing there.
     #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(#[to_schema] Body),
+    NotFound(Body),
     /// A parameter is not what it must be.
     #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(#[to_schema] Body),
+    Invalid(Body),
     /// `view_behind` or `log_unavailable`; `Retry-After` says when to ask again.
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] Body),
+    Unavailable(Body),
 }
 
 impl Problem {
@@ -155,8 +155,10 @@ impl IntoResponse for Problem {
         let n = REQUESTS.fetch_add(1, Ordering::Relaxed);
         let request_id = format!("req_{:x}_{n:x}", std::process::id());
         let (status, code, title) = self.code.parts();
-        if status.is_server_error() {
-            tracing::warn!(%request_id, code, detail = %self.detail, "read not answered");
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(%request_id, detail = %self.detail, "read not answered");
+        } else if status.is_server_error() {
+            tracing::debug!(%request_id, code, detail = %self.detail, "read not answered");
         }
         let body = Body {
             kind: format!("/problems/{code}"),

@@ -4,8 +4,9 @@ use crate::Queries;
 use crate::answer::{Answer, Resource, rfc3339, row_of};
 use crate::freshness::{Consistency, Freshness, Scope};
 use crate::paging::{Page, PageParameters, Paging};
+use crate::path_id::PathId;
 use crate::problem::{Problem, Refusals};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use schemas::id::{ProductId, SellerId};
 use schemas::money::Currency;
 use schemas::time::Timestamp;
@@ -72,10 +73,9 @@ struct Rating {
 )]
 pub(crate) async fn get(
     State(queries): State<Queries>,
-    Path(id): Path<String>,
+    PathId(id): PathId<ProductId>,
     freshness: Freshness,
 ) -> Result<Answer<Product>, Problem> {
-    let id = ProductId::parse(&id).ok_or_else(Problem::not_found)?;
     let mark = queries.fresh(freshness, Consistency::Eventual, Scope::Inputs).await?;
     let product = queries.product(id)?.ok_or_else(Problem::not_found)?;
     Ok(Answer::one(mark, product))

@@ -4,8 +4,9 @@ use crate::Queries;
 use crate::answer::{Answer, rfc3339, row_of};
 use crate::freshness::{Consistency, Freshness, Scope};
 use crate::paging::{Page, PageParameters, Paging};
+use crate::path_id::PathId;
 use crate::problem::{Problem, Refusals};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use schemas::id::{OrderId, ProductId, WarehouseId};
 use schemas::time::Timestamp;
 use serde::Serialize;
@@ -48,10 +49,9 @@ impl From<schemas::events::lines::Level> for Level {
 )]
 pub(crate) async fn list(
     State(queries): State<Queries>,
-    Path(id): Path<String>,
+    PathId(id): PathId<ProductId>,
     paging: Paging,
 ) -> Result<Answer<Page<Reservation>>, Problem> {
-    let id = ProductId::parse(&id).ok_or_else(Problem::not_found)?;
     let mark = queries.fresh(paging.freshness, Consistency::Eventual, Scope::Inputs).await?;
     if queries.stock_of_known(id)?.is_none() {
         return Err(Problem::not_found());

@@ -171,8 +171,12 @@ impl Queries {
         log: &BTreeMap<String, Progress>,
     ) -> Result<Vec<ViewStatus>, ViewError> {
         let all_applied = log.values().all(|p| p.end.is_some_and(|end| p.applied >= end));
-        let age = u64::try_from(self.clock.now().0.saturating_sub(mark.now.0)).unwrap_or(0);
-        let lag_ms = if all_applied { 0 } else { age };
+        let age_ms = match mark.epoch {
+            // No epoch has an age yet: what waits has waited since the start at most.
+            0 => i64::try_from(self.clock.elapsed().as_millis()).unwrap_or(i64::MAX),
+            _ => self.clock.now().0.saturating_sub(mark.now.0),
+        };
+        let lag_ms = if all_applied { 0 } else { u64::try_from(age_ms).unwrap_or(0) };
         let status = |view: &View| {
             let rows = self.views.rows(*view)?;
             Ok(ViewStatus { name: view.name(), epoch: mark.epoch, lag_ms, rows })

@@ -3,8 +3,9 @@
 use crate::Queries;
 use crate::answer::{Answer, Resource, row_of};
 use crate::freshness::{Consistency, Freshness, Scope};
+use crate::path_id::PathId;
 use crate::problem::{Problem, Refusals};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use schemas::id::{ProductId, WarehouseId};
 use serde::Serialize;
 use serde_json::Value;
@@ -56,10 +57,9 @@ pub(crate) struct Stock {
 )]
 pub(crate) async fn get(
     State(queries): State<Queries>,
-    Path(id): Path<String>,
+    PathId(id): PathId<ProductId>,
     freshness: Freshness,
 ) -> Result<Answer<Stock>, Problem> {
-    let id = ProductId::parse(&id).ok_or_else(Problem::not_found)?;
     let mark = queries.fresh(freshness, Consistency::Eventual, Scope::Inputs).await?;
     let stock = queries.stock_of_known(id)?.ok_or_else(Problem::not_found)?;
     Ok(Answer::one(mark, stock))

@@ -4,8 +4,9 @@ use crate::Queries;
 use crate::answer::{Answer, Resource, row_of};
 use crate::freshness::{Consistency, Freshness, Scope};
 use crate::paging::{Page, PageParameters, Paging};
+use crate::path_id::PathId;
 use crate::problem::{Problem, Refusals};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use schemas::id::{RegionId, WarehouseId};
 use schemas::topic::{Topic, TopicPartition};
 use serde::Serialize;
@@ -34,10 +35,9 @@ pub(crate) struct Warehouse {
 )]
 pub(crate) async fn get(
     State(queries): State<Queries>,
-    Path(id): Path<String>,
+    PathId(id): PathId<WarehouseId>,
     freshness: Freshness,
 ) -> Result<Answer<Warehouse>, Problem> {
-    let id = WarehouseId::parse(&id).ok_or_else(Problem::not_found)?;
     let partition = TopicPartition::of_group(Topic::WarehouseActions, id.0.group());
     let scope = Scope::Partition(partition);
     let mark = queries.fresh(freshness, Consistency::Eventual, scope).await?;
