@@ -171,7 +171,7 @@ impl Writer {
             currency: usd(),
             attributes: BTreeMap::new(),
             image_urls: Vec::new(),
-            order_quantity_max: Some(6),
+            order_quantity_max: Some(4),
         };
         let product_id = product_id(product);
         let (action_id, _) = self.action(product_id.0.group());

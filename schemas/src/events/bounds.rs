@@ -8,8 +8,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-fn within<'de, D: Deserializer<'de>>(d: D, range: RangeInclusive<i64>) -> Result<i64, D::Error> {
-    let number = i64::deserialize(d)?;
+/// Reads the type it gives, so that formats which do not describe themselves read it too.
+fn within<'de, T, D>(d: D, range: RangeInclusive<T>) -> Result<T, D::Error>
+where
+    T: Deserialize<'de> + PartialOrd + fmt::Display,
+    D: Deserializer<'de>,
+{
+    let number = T::deserialize(d)?;
     if !range.contains(&number) {
         let (min, max) = range.into_inner();
         return Err(de::Error::custom(format_args!("{number} is not in {min} to {max}")));
@@ -19,14 +24,12 @@ fn within<'de, D: Deserializer<'de>>(d: D, range: RangeInclusive<i64>) -> Result
 
 /// Units of a line or level.
 pub(super) fn quantity<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
-    let number = within(d, 1..=QUANTITY_MAX.into())?;
-    u32::try_from(number).map_err(de::Error::custom)
+    within(d, 1..=QUANTITY_MAX)
 }
 
 /// Units that an item shall have; 0 removes it.
 pub(super) fn quantity_or_none<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
-    let number = within(d, 0..=QUANTITY_MAX.into())?;
-    u32::try_from(number).map_err(de::Error::custom)
+    within(d, 0..=QUANTITY_MAX)
 }
 
 /// Units more or less.
