@@ -28,7 +28,7 @@ impl EventId {
     }
 }
 impl Serialize for EventId {
-    /// Hex where people read it. On the log it is `fixed(16)`: see [`fixed16`].
+    /// Hex where people read it. On the log it is `fixed(16)`: see `fixed16`.
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         if s.is_human_readable() { s.collect_str(self) } else { s.serialize_bytes(&self.0) }
     }
