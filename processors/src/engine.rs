@@ -10,7 +10,7 @@
 //! | views | applies rows and marks | finished epochs; the store |
 
 use crate::dataflow;
-use crate::hub::Hub;
+use crate::hub::{Hub, State};
 use crate::inputs;
 use crate::opener::Opener;
 use crate::planner::Planner;
@@ -147,12 +147,12 @@ impl Engine {
         move || status(&hub)
     }
 
-    /// Blocks until it is ready to decide.
-    ///
-    /// # Errors
-    /// It failed or was stopped before.
-    pub fn wait_ready(&self) -> Result<(), String> {
-        self.wait(|state| state.not_ready.is_none())
+    /// Waits until it is ready to decide, from anywhere; an error if it failed or was stopped
+    /// before.
+    #[must_use]
+    pub fn ready_source(&self) -> impl FnOnce() -> Result<(), String> + Send + 'static {
+        let hub = Arc::clone(&self.hub);
+        move || wait(&hub, |state| state.not_ready.is_none())
     }
 
     /// Blocks until all plans on the log up to this offset are done, published and in the views.
@@ -160,13 +160,7 @@ impl Engine {
     /// # Errors
     /// It failed or was stopped before.
     pub fn wait_replayed(&self, plans_end: u64) -> Result<(), String> {
-        self.wait(|state| state.plans_read_to >= plans_end && state.settled())
-    }
-
-    /// Blocks until it fails or is stopped; gives the failure.
-    #[must_use]
-    pub fn wait_failed(&self) -> Option<String> {
-        wait_failed(&self.hub)
+        wait(&self.hub, |state| state.plans_read_to >= plans_end && state.settled())
     }
 
     /// Waits for a failure, from anywhere.
@@ -174,22 +168,6 @@ impl Engine {
     pub fn failure_source(&self) -> impl FnOnce() -> Option<String> + Send + 'static {
         let hub = Arc::clone(&self.hub);
         move || wait_failed(&hub)
-    }
-
-    fn wait(&self, done: impl Fn(&crate::hub::State) -> bool) -> Result<(), String> {
-        let mut state = self.hub.lock();
-        loop {
-            if let Some(reason) = &state.failure {
-                return Err(reason.clone());
-            }
-            if done(&state) {
-                return Ok(());
-            }
-            if state.stopping {
-                return Err("the engine was stopped".to_owned());
-            }
-            state = self.hub.wait(state);
-        }
     }
 
     /// Plans no more, finishes and publishes what is open, ends all threads.
@@ -303,6 +281,22 @@ fn status(hub: &Hub) -> Status {
         now: state.plans.now(),
         records: state.records,
         dead_letters: state.dead_letters,
+    }
+}
+
+fn wait(hub: &Hub, done: impl Fn(&State) -> bool) -> Result<(), String> {
+    let mut state = hub.lock();
+    loop {
+        if let Some(reason) = &state.failure {
+            return Err(reason.clone());
+        }
+        if done(&state) {
+            return Ok(());
+        }
+        if state.stopping {
+            return Err("the engine was stopped".to_owned());
+        }
+        state = hub.wait(state);
     }
 }
 
