@@ -190,13 +190,13 @@ impl Shop {
     fn stop(self) -> Result<(), Failure> {
         let Self { log, views, engine, payments, ingest, queries } = self;
         drop((ingest, queries));
-        payments.stop();
+        let payments = payments.stop().map_err(|error| Failure::Check(error.to_string()));
         let engine = engine.stop().map_err(engine_failure);
         let flushed = views
             .flush()
             .map_err(|error| Failure::Damaged(format!("could not write the views: {error}")));
         log.close();
-        engine.and(flushed)
+        engine.and(payments).and(flushed)
     }
 }
 
