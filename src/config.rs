@@ -78,7 +78,12 @@ pub fn arguments(
         let Some(argument) = argument else { continue };
         let value = match value {
             toml::Value::String(text) => text,
-            other => other.to_string(),
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Float(number) => number.to_string(),
+            toml::Value::Boolean(yes) => yes.to_string(),
+            toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => {
+                return Err(failed(format!("key `{key}`: must be text, a number or a boolean")));
+            }
         };
         if matches!(argument.get_action(), ArgAction::SetTrue) {
             if value == "true" {

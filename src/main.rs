@@ -48,7 +48,7 @@ fn run(arguments: Vec<OsString>, environment: &[(OsString, OsString)]) -> Result
 fn dispatch(command: Command, global: &Global) -> Result<(), Failure> {
     match command {
         Command::Up(up) => up::run(&up, global),
-        Command::Load(options) => load::run(*options, global),
+        Command::Load(options) => load::run(&options, global),
         Command::Audit(arguments) => audit::run(&arguments, global),
         Command::Explain(arguments) => explain::run(&arguments, global),
         Command::Bench(arguments) => bench::run(&arguments, global.json),

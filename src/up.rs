@@ -12,7 +12,7 @@ use ingest_api::ingest::{Ingest, Limits, Ports, Resources};
 use processors::engine::{Engine, Options, Parts};
 use processors::payment_worker::PaymentWorker;
 use queries::Queries;
-use queries::status::EngineStatus;
+use queries::EngineStatus;
 use schemas::codec::Codec;
 use schemas::events::epochs::Settings;
 use schemas::time::Timestamp;
@@ -293,7 +293,7 @@ fn gateway(
     Ok(Arc::new(sandbox))
 }
 
-fn engine_status(engine: &Engine, workers: usize) -> impl Fn() -> EngineStatus + Send + Sync {
+fn engine_status(engine: &Engine, workers: usize) -> impl Fn() -> EngineStatus + Send + Sync + use<> {
     let source = engine.status_source();
     move || {
         let status = source();

@@ -142,7 +142,7 @@ impl Engine {
 
     /// Asks how it is doing, from anywhere.
     #[must_use]
-    pub fn status_source(&self) -> impl Fn() -> Status + Send + Sync + 'static {
+    pub fn status_source(&self) -> impl Fn() -> Status + Send + Sync + use<> {
         let hub = Arc::clone(&self.hub);
         move || status(&hub)
     }
@@ -150,7 +150,7 @@ impl Engine {
     /// Waits until it is ready to decide, from anywhere; an error if it failed or was stopped
     /// before.
     #[must_use]
-    pub fn ready_source(&self) -> impl FnOnce() -> Result<(), String> + Send + 'static {
+    pub fn ready_source(&self) -> impl FnOnce() -> Result<(), String> + Send + use<> {
         let hub = Arc::clone(&self.hub);
         move || wait(&hub, |state| state.not_ready.is_none())
     }
@@ -165,7 +165,7 @@ impl Engine {
 
     /// Waits for a failure, from anywhere.
     #[must_use]
-    pub fn failure_source(&self) -> impl FnOnce() -> Option<String> + Send + 'static {
+    pub fn failure_source(&self) -> impl FnOnce() -> Option<String> + Send + use<> {
         let hub = Arc::clone(&self.hub);
         move || wait_failed(&hub)
     }

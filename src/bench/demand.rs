@@ -68,7 +68,8 @@ impl Demand {
         Self { draws, weights, total, hot, orders: 0, offset: 0 }
     }
 
-    /// The set-up: warehouses, listings, and stock of `share` of what `orders` orders will ask.
+    /// The set-up: warehouses, listings, and stock of `share` of what `orders` orders will ask;
+    /// of product 0, `hot_share`.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -76,7 +77,7 @@ impl Demand {
         clippy::cast_precision_loss,
         reason = "a positive number of units far below the limits"
     )]
-    pub fn stock(&mut self, orders: usize, share: f64) -> Epoch {
+    pub fn stock(&mut self, orders: usize, share: f64, hot_share: f64) -> Epoch {
         let mut epoch = Epoch::default();
         for warehouse in 0..WAREHOUSES {
             let put = WarehousePutRequested {
@@ -96,6 +97,7 @@ impl Demand {
             let own = (self.weights[product] - before) / self.total * (1.0 - self.hot);
             before = self.weights[product];
             let asked = lines * (own + if product == 0 { self.hot } else { 0.0 }) * units_a_line;
+            let share = if product == 0 { hot_share } else { share };
             let units = (asked * share / WAREHOUSES as f64).ceil() as u32;
             self.stock_product(product, units.clamp(1, 1_000_000), &mut epoch);
         }

@@ -20,7 +20,9 @@ use schemas::codec::Codec;
 use schemas::events::Event;
 use schemas::events::customer_actions::{PaymentOutcome, PaymentReported};
 use schemas::events::payment_requests::{PaymentRequested, PaymentVerb};
-use schemas::id::EventId;
+use schemas::events::inventory::StockRefused;
+use schemas::events::orders::Reason;
+use schemas::id::{EventId, ProductId, WarehouseId};
 use sinks::clock::Clock;
 use sinks::view_store::rows::Row;
 use std::collections::{BTreeMap, HashMap};
@@ -37,6 +39,8 @@ const ORDERS_TO_THE_END: usize = 300_000;
 /// Of what will be asked for.
 const STOCK_SHARE: f64 = 0.9;
 
+const ALONE: Case = Case { orders: ORDERS, workers: 1, hot: 0.0, hot_stock: STOCK_SHARE };
+
 type Found = (&'static str, BTreeMap<&'static str, String>, Vec<Figure>);
 
 /// Runs the bench.
@@ -48,7 +52,7 @@ pub fn run(rounds: u16, clock: &Clock) -> Result<Found, String> {
     let (mut ends, mut plains, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     let mut outcome = Counts::default();
     for round in 0..u64::from(rounds) {
-        let (seconds, counts) = decide(round, ORDERS, 1, 0.0, clock)?;
+        let (seconds, counts) = decide(round, ALONE, clock)?;
         deciding.push(rate(ORDERS, seconds));
         outcome = counts;
         let mesh = to_the_end(round, clock)?;
@@ -88,7 +92,7 @@ pub struct Counts {
     pub rejected: u64,
 }
 
-struct Checkouts {
+pub(super) struct Checkouts {
     epochs: std::vec::IntoIter<Epoch>,
     counts: Counts,
     left: usize,
@@ -116,19 +120,27 @@ impl Source for Checkouts {
     }
 }
 
-/// Decides this many checkouts; gives the time it took and what became of them.
+/// A case of deciding alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// Checkouts.
+    pub orders: usize,
+    /// Timely workers.
+    pub workers: usize,
+    /// The share of lines on one product.
+    pub hot: f64,
+    /// That product's stock, as a share of what will be asked of it.
+    pub hot_stock: f64,
+}
+
+/// Decides the case's checkouts; gives the time it took and what became of them.
 ///
 /// # Errors
 /// A worker cannot be started.
-pub fn decide(
-    seed: u64,
-    orders: usize,
-    workers: usize,
-    hot: f64,
-    clock: &Clock,
-) -> Result<(Duration, Counts), String> {
+pub fn decide(seed: u64, case: Case, clock: &Clock) -> Result<(Duration, Counts), String> {
+    let Case { orders, workers, hot, hot_stock } = case;
     let mut demand = Demand::new(seed, PRODUCTS, hot);
-    let stock = demand.stock(orders, STOCK_SHARE);
+    let stock = demand.stock(orders, STOCK_SHARE, hot_stock);
     let epochs: Vec<_> =
         (0..orders / EPOCH_RECORDS).map(|_| demand.checkouts(EPOCH_RECORDS)).collect();
     let mut mesh = Mesh::start(workers)?;
@@ -141,18 +153,22 @@ pub fn decide(
     Ok((took, source.counts))
 }
 
-fn checkouts(epochs: Vec<Epoch>) -> Checkouts {
+pub(super) fn checkouts(epochs: Vec<Epoch>) -> Checkouts {
     let epochs = epochs.into_iter();
     Checkouts { epochs, counts: Counts::default(), left: 0, ended: false }
 }
 
 /// Checkouts, and the reports that answer their payment requests.
-struct Paid {
+pub(super) struct Paid {
     demand: Demand,
     checkouts: std::vec::IntoIter<Epoch>,
     answers: Vec<Event>,
     left: usize,
     codec: Codec,
+    /// Lines refused as out of stock: product and units asked for.
+    pub refused: Vec<(ProductId, u32)>,
+    /// Units that can be promised, by product and warehouse, as last written.
+    pub available: HashMap<(ProductId, WarehouseId), i64>,
 }
 
 impl Source for Paid {
@@ -168,25 +184,56 @@ impl Source for Paid {
 
     fn finished(&mut self, finished: Finished, rows: Vec<Row>, left: usize) {
         self.left = left;
-        black_box(rows);
-        let events = finished.events.iter().flatten().flatten();
-        self.answers.extend(events.filter_map(|decided| answer(&decided.event)));
+        for row in &rows {
+            if let Row::Stock(row) = row {
+                self.available.insert((row.product_id, row.warehouse_id), row.available);
+            }
+        }
+        for decided in finished.events.iter().flatten().flatten() {
+            self.answers.extend(answer(&decided.event));
+            if let Event::StockRefused(StockRefused {
+                product_id,
+                asked,
+                reason: Reason::OutOfStock,
+                ..
+            }) = decided.event
+            {
+                self.refused.push((product_id, asked));
+            }
+        }
         black_box(publisher::encode(&self.codec, finished, &HashMap::new()));
     }
 }
 
-fn paid(seed: u64) -> (Epoch, Paid) {
-    let mut demand = Demand::new(seed, PRODUCTS, 0.0);
-    let stock = demand.stock(ORDERS_TO_THE_END, STOCK_SHARE);
-    let count = ORDERS_TO_THE_END / EPOCH_RECORDS;
-    let epochs: Vec<_> = (0..count).map(|_| demand.checkouts(EPOCH_RECORDS)).collect();
-    let checkouts = epochs.into_iter();
-    let codec = Codec::compiled();
-    (stock, Paid { demand, checkouts, answers: Vec::new(), left: 0, codec })
+/// The set-up and the source of checkouts that are all paid.
+pub(super) fn paid(
+    mut demand: Demand,
+    orders: usize,
+    share: f64,
+    epoch_records: usize,
+) -> (Epoch, Paid) {
+    let stock = demand.stock(orders, share, share);
+    let count = orders / epoch_records;
+    let epochs: Vec<_> = (0..count).map(|_| demand.checkouts(epoch_records)).collect();
+    let source = Paid {
+        demand,
+        checkouts: epochs.into_iter(),
+        answers: Vec::new(),
+        left: 0,
+        codec: Codec::compiled(),
+        refused: Vec::new(),
+        available: HashMap::new(),
+    };
+    (stock, source)
+}
+
+fn all_paid(seed: u64) -> (Epoch, Paid) {
+    let demand = Demand::new(seed, PRODUCTS, 0.0);
+    paid(demand, ORDERS_TO_THE_END, STOCK_SHARE, EPOCH_RECORDS)
 }
 
 fn to_the_end(seed: u64, clock: &Clock) -> Result<Duration, String> {
-    let (stock, mut source) = paid(seed);
+    let (stock, mut source) = all_paid(seed);
     let mut mesh = Mesh::start(1)?;
     mesh.feed(false, &mut checkouts(vec![stock]));
     let began = clock.elapsed();
@@ -269,7 +316,7 @@ impl Plain {
 }
 
 fn plain_loop(seed: u64, clock: &Clock) -> Duration {
-    let (stock, mut source) = paid(seed);
+    let (stock, mut source) = all_paid(seed);
     let mut plain = Plain {
         customers: Customers::new(1),
         products: Products::new(1, 0, 1),

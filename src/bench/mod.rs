@@ -46,7 +46,7 @@ pub struct Figure {
 }
 
 /// Which side of a bar is good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bar {
     /// Only stated.
     None,

@@ -1,0 +1,2 @@
+//! x
+pub fn run(_: &loadgen::Options, _: &crate::cli::Global) -> Result<(), crate::exit::Failure> { Ok(()) }
