@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// Why the configuration cannot be used; all of them end with exit 2.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// No flag has this environment name.
     #[error("{0} is set, but no flag has that name; unset it, or see `watermart help`")]
     UnknownVariable(String),
@@ -36,7 +36,7 @@ pub enum ConfigError {
 ///
 /// # Errors
 /// See [`ConfigError`].
-pub fn arguments(
+pub(crate) fn arguments(
     command: &Command,
     arguments: Vec<OsString>,
     environment: &[(OsString, OsString)],
@@ -55,9 +55,8 @@ pub fn arguments(
     let shown = file.display().to_string();
     let failed = |detail: String| ConfigError::File { file: shown.clone(), detail };
     let text = std::fs::read_to_string(&file).map_err(|error| failed(error.to_string()))?;
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        failed(error.to_string())
-    })?;
+    let table: toml::Table =
+        text.parse().map_err(|error: toml::de::Error| failed(error.to_string()))?;
     let mut all = arguments;
     let said: BTreeSet<String> = all
         .iter()
@@ -109,10 +108,7 @@ fn subcommand<'a>(command: &'a Command, arguments: &[OsString]) -> Option<&'a Co
     arguments.iter().skip(1).find_map(|argument| command.find_subcommand(argument))
 }
 
-fn config_file(
-    arguments: &[OsString],
-    environment: &[(OsString, OsString)],
-) -> Option<PathBuf> {
+fn config_file(arguments: &[OsString], environment: &[(OsString, OsString)]) -> Option<PathBuf> {
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         if argument == "--config" {

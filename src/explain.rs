@@ -1,2 +1,7 @@
 //! x
-pub fn run(_: &crate::cli::Explain, _: &crate::cli::Global) -> Result<(), crate::exit::Failure> { Ok(()) }
+pub(crate) fn run(
+    _: &crate::cli::Explain,
+    _: &crate::cli::Global,
+) -> Result<(), crate::exit::Failure> {
+    Ok(())
+}

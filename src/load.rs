@@ -1,2 +1,7 @@
 //! x
-pub fn run(_: &loadgen::Options, _: &crate::cli::Global) -> Result<(), crate::exit::Failure> { Ok(()) }
+pub(crate) fn run(
+    _: &loadgen::Options,
+    _: &crate::cli::Global,
+) -> Result<(), crate::exit::Failure> {
+    Ok(())
+}

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// Where the log's files are.
 #[must_use]
-pub fn log_dir(data: &Path) -> PathBuf {
+pub(crate) fn log_dir(data: &Path) -> PathBuf {
     data.join("log")
 }
 
@@ -22,7 +22,7 @@ pub fn log_dir(data: &Path) -> PathBuf {
 ///
 /// # Errors
 /// In use, damaged, or not to be had.
-pub fn open_log(data: &Path, clock: Clock) -> Result<FileLog, Failure> {
+pub(crate) fn open_log(data: &Path, clock: Clock) -> Result<FileLog, Failure> {
     FileLog::open(&log_dir(data), clock, Durability::Durable).map_err(|e| log_failure(e, data))
 }
 
@@ -30,7 +30,7 @@ pub fn open_log(data: &Path, clock: Clock) -> Result<FileLog, Failure> {
 ///
 /// # Errors
 /// In use, damaged, or not there.
-pub fn read_log(data: &Path) -> Result<FileLog, Failure> {
+pub(crate) fn read_log(data: &Path) -> Result<FileLog, Failure> {
     if !log_dir(data).is_dir() {
         let detail = format!("{} holds no shop; give the directory of one", data.display());
         return Err(Failure::flag("data", detail));

@@ -11,8 +11,8 @@ use ingest_api::action::Resource;
 use ingest_api::ingest::{Ingest, Limits, Ports, Resources};
 use processors::engine::{Engine, Options, Parts};
 use processors::payment_worker::PaymentWorker;
-use queries::Queries;
 use queries::EngineStatus;
+use queries::Queries;
 use schemas::codec::Codec;
 use schemas::events::epochs::Settings;
 use schemas::time::Timestamp;
@@ -41,7 +41,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// What stopped it from serving, or from going on.
-pub fn run(up: &Up, global: &Global) -> Result<(), Failure> {
+pub(crate) fn run(up: &Up, global: &Global) -> Result<(), Failure> {
     check(up)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -58,11 +58,9 @@ pub fn run(up: &Up, global: &Global) -> Result<(), Failure> {
 
 /// Refuses what this build cannot do, by flag.
 fn check(up: &Up) -> Result<(), Failure> {
-    for (flag, url) in [
-        ("log-url", &up.log_url),
-        ("registry-url", &up.registry_url),
-        ("views-url", &up.views_url),
-    ] {
+    for (flag, url) in
+        [("log-url", &up.log_url), ("registry-url", &up.registry_url), ("views-url", &up.views_url)]
+    {
         if url != "embedded:" {
             let detail = format!("`{url}` is not known to this build; it knows `embedded:`");
             return Err(Failure::flag(flag, detail));
@@ -144,9 +142,9 @@ impl Shop {
 
     async fn serve(&self, up: &Up, global: &Global) -> Result<(), Failure> {
         let address = SocketAddr::new(up.host, up.port);
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|error| Failure::flag("port", format!("cannot listen on {address}: {error}")))?;
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            Failure::flag("port", format!("cannot listen on {address}: {error}"))
+        })?;
         let address = listener
             .local_addr()
             .map_err(|error| Failure::flag("port", format!("cannot listen: {error}")))?;
@@ -293,7 +291,10 @@ fn gateway(
     Ok(Arc::new(sandbox))
 }
 
-fn engine_status(engine: &Engine, workers: usize) -> impl Fn() -> EngineStatus + Send + Sync + use<> {
+fn engine_status(
+    engine: &Engine,
+    workers: usize,
+) -> impl Fn() -> EngineStatus + Send + Sync + use<> {
     let source = engine.status_source();
     move || {
         let status = source();

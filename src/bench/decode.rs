@@ -12,7 +12,7 @@ type Found = (&'static str, BTreeMap<&'static str, String>, Vec<Figure>);
 /// # Errors
 /// None; the shape is that of all benches.
 #[expect(clippy::unnecessary_wraps, reason = "the shape of all benches")]
-pub fn run(rounds: u16, clock: &Clock) -> Result<Found, String> {
+pub(crate) fn run(rounds: u16, clock: &Clock) -> Result<Found, String> {
     let found = decode(rounds.into(), &|| clock.elapsed());
     let column = |rounds: &[DecodeRound], of: fn(&DecodeRound) -> f64| -> Vec<f64> {
         rounds.iter().map(of).collect()

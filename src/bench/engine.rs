@@ -19,9 +19,9 @@ use processors::shards::{Decided, Out};
 use schemas::codec::Codec;
 use schemas::events::Event;
 use schemas::events::customer_actions::{PaymentOutcome, PaymentReported};
-use schemas::events::payment_requests::{PaymentRequested, PaymentVerb};
 use schemas::events::inventory::StockRefused;
 use schemas::events::orders::Reason;
+use schemas::events::payment_requests::{PaymentRequested, PaymentVerb};
 use schemas::id::{EventId, ProductId, WarehouseId};
 use sinks::clock::Clock;
 use sinks::view_store::rows::Row;
@@ -31,9 +31,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Products in the catalogue.
-pub const PRODUCTS: usize = 100_000;
+pub(crate) const PRODUCTS: usize = 100_000;
 /// Records an epoch holds at most.
-pub const EPOCH_RECORDS: usize = 10_000;
+pub(crate) const EPOCH_RECORDS: usize = 10_000;
 const ORDERS: usize = 1_000_000;
 const ORDERS_TO_THE_END: usize = 300_000;
 /// Of what will be asked for.
@@ -47,7 +47,7 @@ type Found = (&'static str, BTreeMap<&'static str, String>, Vec<Figure>);
 ///
 /// # Errors
 /// A worker cannot be started.
-pub fn run(rounds: u16, clock: &Clock) -> Result<Found, String> {
+pub(crate) fn run(rounds: u16, clock: &Clock) -> Result<Found, String> {
     let mut deciding = Vec::new();
     let (mut ends, mut plains, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     let mut outcome = Counts::default();
@@ -79,20 +79,20 @@ pub fn run(rounds: u16, clock: &Clock) -> Result<Found, String> {
 /// Orders a second.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a count far below 2^53")]
-pub fn rate(orders: usize, took: Duration) -> f64 {
+pub(crate) fn rate(orders: usize, took: Duration) -> f64 {
     orders as f64 / took.as_secs_f64()
 }
 
 /// What became of checkouts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// All lines reserved.
-    pub accepted: u64,
+    pub(crate) accepted: u64,
     /// Refused.
-    pub rejected: u64,
+    pub(crate) rejected: u64,
 }
 
-pub(super) struct Checkouts {
+pub(crate) struct Checkouts {
     epochs: std::vec::IntoIter<Epoch>,
     counts: Counts,
     left: usize,
@@ -114,7 +114,8 @@ impl Source for Checkouts {
     fn finished(&mut self, finished: Finished, _: Vec<Row>, left: usize) {
         self.left = if self.ended { left } else { 0 };
         for decided in finished.events.iter().flatten().flatten() {
-            self.counts.accepted += u64::from(matches!(decided.event, Event::OrderAwaitingPayment(_)));
+            self.counts.accepted +=
+                u64::from(matches!(decided.event, Event::OrderAwaitingPayment(_)));
             self.counts.rejected += u64::from(matches!(decided.event, Event::OrderRejected(_)));
         }
     }
@@ -122,22 +123,22 @@ impl Source for Checkouts {
 
 /// A case of deciding alone.
 #[derive(Clone, Copy, Debug)]
-pub struct Case {
+pub(crate) struct Case {
     /// Checkouts.
-    pub orders: usize,
+    pub(crate) orders: usize,
     /// Timely workers.
-    pub workers: usize,
+    pub(crate) workers: usize,
     /// The share of lines on one product.
-    pub hot: f64,
+    pub(crate) hot: f64,
     /// That product's stock, as a share of what will be asked of it.
-    pub hot_stock: f64,
+    pub(crate) hot_stock: f64,
 }
 
 /// Decides the case's checkouts; gives the time it took and what became of them.
 ///
 /// # Errors
 /// A worker cannot be started.
-pub fn decide(seed: u64, case: Case, clock: &Clock) -> Result<(Duration, Counts), String> {
+pub(crate) fn decide(seed: u64, case: Case, clock: &Clock) -> Result<(Duration, Counts), String> {
     let Case { orders, workers, hot, hot_stock } = case;
     let mut demand = Demand::new(seed, PRODUCTS, hot);
     let stock = demand.stock(orders, STOCK_SHARE, hot_stock);
@@ -153,22 +154,22 @@ pub fn decide(seed: u64, case: Case, clock: &Clock) -> Result<(Duration, Counts)
     Ok((took, source.counts))
 }
 
-pub(super) fn checkouts(epochs: Vec<Epoch>) -> Checkouts {
+pub(crate) fn checkouts(epochs: Vec<Epoch>) -> Checkouts {
     let epochs = epochs.into_iter();
     Checkouts { epochs, counts: Counts::default(), left: 0, ended: false }
 }
 
 /// Checkouts, and the reports that answer their payment requests.
-pub(super) struct Paid {
+pub(crate) struct Paid {
     demand: Demand,
     checkouts: std::vec::IntoIter<Epoch>,
     answers: Vec<Event>,
     left: usize,
     codec: Codec,
     /// Lines refused as out of stock: product and units asked for.
-    pub refused: Vec<(ProductId, u32)>,
+    pub(crate) refused: Vec<(ProductId, u32)>,
     /// Units that can be promised, by product and warehouse, as last written.
-    pub available: HashMap<(ProductId, WarehouseId), i64>,
+    pub(crate) available: HashMap<(ProductId, WarehouseId), i64>,
 }
 
 impl Source for Paid {
@@ -176,7 +177,7 @@ impl Source for Paid {
         let mut epoch = self.checkouts.next().unwrap_or_default();
         for event in self.answers.drain(..) {
             let group = answered(&event);
-            epoch.customers.push((group, self.demand.say(event).to_customer()));
+            epoch.customers.push((group, self.demand.say(event).into_customer()));
         }
         let left = std::mem::take(&mut self.left);
         (left > 0 || !epoch.customers.is_empty()).then_some(epoch)
@@ -206,7 +207,7 @@ impl Source for Paid {
 }
 
 /// The set-up and the source of checkouts that are all paid.
-pub(super) fn paid(
+pub(crate) fn paid(
     mut demand: Demand,
     orders: usize,
     share: f64,
@@ -245,8 +246,14 @@ fn to_the_end(seed: u64, clock: &Clock) -> Result<Duration, String> {
 
 /// The gateway's answer to a request: always yes.
 fn answer(event: &Event) -> Option<Event> {
-    let Event::PaymentRequested(PaymentRequested { payment_id, order_id, verb, amount, currency, .. }) =
-        *event
+    let Event::PaymentRequested(PaymentRequested {
+        payment_id,
+        order_id,
+        verb,
+        amount,
+        currency,
+        ..
+    }) = *event
     else {
         return None;
     };
@@ -257,8 +264,15 @@ fn answer(event: &Event) -> Option<Event> {
         PaymentVerb::Refund => PaymentOutcome::Refunded,
     };
     let provider_event_id = String::new();
-    let report =
-        PaymentReported { provider_event_id, payment_id, order_id, outcome, amount, currency, decline_code: None };
+    let report = PaymentReported {
+        provider_event_id,
+        payment_id,
+        order_id,
+        outcome,
+        amount,
+        currency,
+        decline_code: None,
+    };
     Some(report.into())
 }
 
@@ -300,8 +314,7 @@ impl Plain {
         self.customers.take_rows(context, &mut rows);
         self.products.take_rows(context, &mut rows);
         black_box(rows);
-        let answers =
-            self.events[0].iter().filter_map(|decided| answer(&decided.event)).collect();
+        let answers = self.events[0].iter().filter_map(|decided| answer(&decided.event)).collect();
         let info = EpochInfo {
             context: *context,
             era: 0,

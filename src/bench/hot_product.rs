@@ -20,7 +20,7 @@ type Found = (&'static str, BTreeMap<&'static str, String>, Vec<Figure>);
 ///
 /// # Errors
 /// A worker cannot be started.
-pub fn run(rounds: u16, clock: &Clock) -> Result<Found, String> {
+pub(crate) fn run(rounds: u16, clock: &Clock) -> Result<Found, String> {
     let mut figures = Vec::new();
     for workers in [1, 2] {
         let (mut plains, mut hots, mut sold_outs) = (Vec::new(), Vec::new(), Vec::new());
@@ -47,7 +47,10 @@ pub fn run(rounds: u16, clock: &Clock) -> Result<Found, String> {
     let setup = BTreeMap::from([
         ("orders", format!("{ORDERS}; scarce {SCARCE_ORDERS}")),
         ("products", PRODUCTS.to_string()),
-        ("scarce", "stock is half of the demand, all paid, epochs of 100, 1,000, 10,000".to_owned()),
+        (
+            "scarce",
+            "stock is half of the demand, all paid, epochs of 100, 1,000, 10,000".to_owned(),
+        ),
     ]);
     Ok(("hot-product", setup, figures))
 }
