@@ -18,4 +18,9 @@ pub mod shards;
 pub mod views;
 
 #[cfg(test)]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    clippy::cast_possible_truncation,
+    reason = "a test names the events it looks for, and draws small numbers"
+)]
 mod tests;

@@ -142,11 +142,11 @@ fn record(
     };
     let mut value = Vec::with_capacity(192);
     codec.encode(&envelope, &decided.event, &mut value);
-    let key = match &decided.event {
-        Event::PaymentRequested(request) => {
-            request.payment_id.with_text(|text| Bytes::copy_from_slice(text.as_bytes()))
-        }
-        _ => decided.key.with_text(|text| Bytes::copy_from_slice(text.as_bytes())),
+    let text = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+    let key = if let Event::PaymentRequested(request) = &decided.event {
+        request.payment_id.with_text(text)
+    } else {
+        decided.key.with_text(text)
     };
     NewRecord { partition, key, value: value.into(), output_id: Some(id) }
 }
