@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_flag_beats_the_environment_beats_the_file() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        writeln!(file, "port = 1\nworkers = 2\nhost = \"127.0.0.3\"\nrate = 9").unwrap();
+        writeln!(file, "port = 1\nworkers = 2\nhost = \"127.0.0.3\"\nrounds = 9").unwrap();
         let config = format!("--config={}", file.path().display());
         let set = vec![("WATERMART_WORKERS".into(), "3".into())];
         let given = os(&["watermart", "up", &config, "--host", "127.0.0.9"]);
