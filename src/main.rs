@@ -60,10 +60,12 @@ fn dispatch(command: Command, global: &Global) -> Result<(), Failure> {
     }
 }
 
+/// What is logged unless `RUST_LOG` says otherwise; the embedded store's own words at warnings.
+const LOGGED: &str = sinks::view_store::embedded::LOGGED;
+
 /// Logs go to stderr; `RUST_LOG` chooses which.
 fn start_logging(environment: &[(OsString, OsString)]) {
     let chosen = environment.iter().find(|(name, _)| name == "RUST_LOG");
-    let filter =
-        chosen.and_then(|(_, value)| value.to_str()).unwrap_or("info,fjall=warn,lsm_tree=warn");
+    let filter = chosen.and_then(|(_, value)| value.to_str()).unwrap_or(LOGGED);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

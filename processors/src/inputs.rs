@@ -5,7 +5,8 @@
 //! contract's ranges) becomes a dead letter in the epoch that plans it: what a plan cuts is always
 //! consumed. Append times are clamped so that they never fall within a partition.
 
-use crate::hub::{Action, Hub, INPUT_RECORDS_MAX, Input};
+use crate::epoch::{Action, Input};
+use crate::hub::{Hub, INPUT_RECORDS_MAX};
 use crate::shards::Decided;
 use machines::message::{Cause, CustomerMessage, ProductMessage, ToCustomer, ToProduct};
 use schemas::codec::Codec;

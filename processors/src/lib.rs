@@ -3,6 +3,7 @@
 pub mod cut;
 pub mod dataflow;
 pub mod engine;
+pub mod epoch;
 pub mod hub;
 pub mod inputs;
 pub mod opener;

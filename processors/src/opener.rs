@@ -1,7 +1,8 @@
 //! The opener: one thread that reads the plan topic back and opens the epochs that valid plans
 //! say, and nothing else. The planner's own plans come back to it here like anybody's.
 
-use crate::hub::{Action, EpochInfo, EpochInput, Hub, State};
+use crate::epoch::{Action, EpochInfo, EpochInput};
+use crate::hub::{Hub, State};
 use crate::plan::{Read, ValidPlan};
 use crate::shards::Decided;
 use machines::message::{Context, ProductMessage, ToProduct};

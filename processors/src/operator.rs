@@ -12,7 +12,7 @@
 //! them. When the frontier has passed an epoch's last round it takes the epoch's rows and digest;
 //! until then it holds one capability on the port `done`, which nothing in the loop waits for.
 
-use crate::hub::{EpochInput, Part};
+use crate::epoch::{EpochInput, Part};
 use crate::shards::customers::Customers;
 use crate::shards::products::Products;
 use crate::shards::{Decided, Out};

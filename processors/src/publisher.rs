@@ -4,7 +4,8 @@
 //! n-th of that key. While a replay is at or behind a partition's tail, nothing is written there
 //! again. An append that fails ends the engine, which starts anew from the log.
 
-use crate::hub::{Finished, Hub, weight};
+use crate::epoch::{Finished, weight};
+use crate::hub::Hub;
 use crate::shards::Decided;
 use bytes::Bytes;
 use schemas::codec::Codec;

@@ -11,7 +11,7 @@ use super::demand::Demand;
 use super::shop::{Epoch, Mesh, Source, context};
 use super::{Bar, Figure};
 use machines::message::{Context, ToCustomer};
-use processors::hub::{EpochInfo, Finished};
+use processors::epoch::{EpochInfo, Finished};
 use processors::publisher;
 use processors::shards::customers::Customers;
 use processors::shards::products::Products;

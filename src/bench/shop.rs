@@ -2,7 +2,8 @@
 
 use machines::message::{Cause, Context, CustomerMessage, ProductMessage, ToCustomer, ToProduct};
 use processors::engine::{Workers, start_workers};
-use processors::hub::{EpochInfo, EpochInput, Finished, Hub, weight};
+use processors::epoch::{EpochInfo, EpochInput, Finished, weight};
+use processors::hub::Hub;
 use schemas::events::Event;
 use schemas::id::EventId;
 use schemas::time::Timestamp;

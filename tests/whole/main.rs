@@ -6,3 +6,4 @@
 mod crash;
 mod journeys;
 mod shop;
+mod tidy;

@@ -365,6 +365,3 @@ impl Worker {
 fn backoff(waited: Duration) -> Duration {
     (2 * waited).clamp(BACKOFF, BACKOFF_MAX)
 }
-
-#[cfg(test)]
-mod tests;
