@@ -1,7 +1,118 @@
-//! x
-pub(crate) fn run(
-    _: &crate::cli::AuditArgs,
-    _: &crate::cli::Global,
-) -> Result<(), crate::exit::Failure> {
-    Ok(())
+//! `watermart audit`: the second opinion on a stopped shop's log and views. Exit 1 if anything
+//! does not hold.
+
+use crate::cli::{AuditArgs, Global};
+use crate::exit::Failure;
+use crate::parts;
+use audit::{AuditError, Ledger, Report};
+use schemas::codec::Codec;
+use sinks::event_log::ReadError;
+use sinks::view_store::ViewStore;
+use sinks::view_store::embedded::EmbeddedViews;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::BufReader;
+
+/// Audits, prints the report, and fails if something does not hold.
+pub(crate) fn run(arguments: &AuditArgs, global: &Global) -> Result<(), Failure> {
+    if let Some(url) = &arguments.url {
+        let detail = format!(
+            "{url}: this build reads the log of a stopped shop only; stop it and leave --url out"
+        );
+        return Err(Failure::flag("url", detail));
+    }
+    let ledger = arguments.ledger.as_ref().map(|path| {
+        let named = |error| Failure::flag("ledger", format!("{}: {error}", path.display()));
+        File::open(path).and_then(|file| Ledger::read(BufReader::new(file))).map_err(named)
+    });
+    let ledger = ledger.transpose()?;
+    let log = parts::read_log(&global.data)?;
+    let dir = parts::views_dir(&global.data);
+    // Opening a store that is not there would make one.
+    let views = if dir.is_dir() { Some(parts::open_views(&global.data)?) } else { None };
+    let views: Option<&dyn ViewStore> = views.as_ref().map(|views: &EmbeddedViews| views as _);
+    let report = audit::audit(&log, &Codec::compiled(), views, ledger).map_err(failure)?;
+    print(&report, global.json);
+    if report.ok {
+        return Ok(());
+    }
+    let broken = report.invariants.iter().filter(|verdict| verdict.breaches > 0);
+    let broken: Vec<_> = broken.map(|verdict| verdict.id).collect();
+    Err(Failure::Check(format!("the audit found breaches of {}", broken.join(", "))))
+}
+
+/// Why a log or views could not be read, as the end of the command.
+pub(crate) fn failure(error: AuditError) -> Failure {
+    match error {
+        AuditError::Log(ReadError::Damaged { .. }) | AuditError::Views(_) => {
+            Failure::Damaged(error.to_string())
+        }
+        AuditError::Log(ReadError::BelowStart { .. } | ReadError::Unavailable(_)) => {
+            Failure::Unreachable(error.to_string())
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the report is the command's output")]
+fn print(report: &Report, json: bool) {
+    if json {
+        let text = serde_json::to_string(report).expect("a report's keys are text");
+        println!("{text}");
+    } else {
+        print!("{}", table(report));
+    }
+}
+
+fn table(report: &Report) -> String {
+    let mut text = String::new();
+    let mut line = |words: std::fmt::Arguments<'_>| {
+        writeln!(text, "{words}").expect("a string takes all");
+    };
+    let verdict = if report.ok { "clean" } else { "NOT CLEAN" };
+    let (epoch, records) = (report.epoch, report.records);
+    line(format_args!("{verdict}: {records} records, {epoch} epochs, digest {}", report.digest));
+    if report.not_judged > 0 {
+        line(format_args!("not judged: {} records whose epoch is undecided", report.not_judged));
+    }
+    line(format_args!("\n{:<5}{:<52}{:>12}{:>10}", "", "holds", "checked", "breaches"));
+    for part in &report.invariants {
+        let (id, name) = (part.id, part.name);
+        line(format_args!("{id:<5}{name:<52}{:>12}{:>10}", part.checked, part.breaches));
+        for example in &part.examples {
+            let at = example.position.as_deref().unwrap_or("-");
+            line(format_args!("       {} ({at})", example.key));
+            line(format_args!("         expected {}", example.expected));
+            line(format_args!("         found    {}", example.found));
+        }
+    }
+    line(format_args!("\n{:<22}{:>12}{:>13}", "view", "rows", "differences"));
+    for view in &report.views {
+        line(format_args!("{:<22}{:>12}{:>13}", view.name, view.rows, view.differences));
+    }
+    let (orders, units) = (&report.totals.orders, &report.totals.units);
+    line(format_args!(
+        "\norders: {} requested, {} awaiting payment, {} confirmed, {} rejected, {} cancelled",
+        orders.requested,
+        orders.awaiting_payment,
+        orders.confirmed,
+        orders.rejected,
+        orders.cancelled
+    ));
+    line(format_args!(
+        "units:  {} on hand = {} available + {} reserved + {} allocated + {} safety stock",
+        units.on_hand, units.available, units.reserved, units.allocated, units.safety_stock
+    ));
+    for money in &report.totals.money {
+        line(format_args!(
+            "{}:    {} authorized, {} captured, {} voided, {} refunded",
+            money.currency, money.authorized, money.captured, money.voided, money.refunded
+        ));
+    }
+    if let Some(ledger) = &report.ledger {
+        line(format_args!(
+            "ledger: {} asked, {} answered, {} unknown, {} differences",
+            ledger.asked, ledger.answered, ledger.unknown, ledger.differences
+        ));
+    }
+    text
 }

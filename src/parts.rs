@@ -10,12 +10,19 @@
 use crate::exit::Failure;
 use sinks::clock::Clock;
 use sinks::event_log::embedded::{Durability, FileLog, OpenError};
+use sinks::view_store::embedded::{EmbeddedViews, OpenError as ViewsError};
 use std::path::{Path, PathBuf};
 
 /// Where the log's files are.
 #[must_use]
 pub(crate) fn log_dir(data: &Path) -> PathBuf {
     data.join("log")
+}
+
+/// Where the view store's files are.
+#[must_use]
+pub(crate) fn views_dir(data: &Path) -> PathBuf {
+    data.join("views")
 }
 
 /// Opens the log for a server.
@@ -36,6 +43,20 @@ pub(crate) fn read_log(data: &Path) -> Result<FileLog, Failure> {
         return Err(Failure::flag("data", detail));
     }
     FileLog::open_read_only(&log_dir(data)).map_err(|error| log_failure(error, data))
+}
+
+/// Opens the view store, for a server or to read it.
+///
+/// # Errors
+/// In use, damaged, or not to be had.
+pub(crate) fn open_views(data: &Path) -> Result<EmbeddedViews, Failure> {
+    EmbeddedViews::open(&views_dir(data)).map_err(|error| match error {
+        ViewsError::InUse(_) => Failure::InUse(error.to_string()),
+        ViewsError::UnknownFormat { .. } | ViewsError::Damaged { .. } => {
+            Failure::Damaged(error.to_string())
+        }
+        ViewsError::Io { .. } => Failure::flag("data", error),
+    })
 }
 
 fn log_failure(error: OpenError, data: &Path) -> Failure {

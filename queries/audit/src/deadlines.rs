@@ -1,0 +1,64 @@
+//! What time it was in each epoch, and whether something lapsed when it should.
+//!
+//! What is over is written in the first epoch whose `now` reaches the deadline. Later only by the
+//! sweep's cap: in every epoch from that one on, as many of the same key group's orders lapsed as
+//! one sweep takes.
+
+use schemas::time::Timestamp;
+use std::collections::HashMap;
+
+/// Timers of one key group that one sweep takes.
+const SWEEP_CAP: u32 = 1_000;
+
+/// `now` of all epochs so far, and where sweeps were full.
+#[derive(Default)]
+pub(crate) struct Deadlines {
+    /// Of epoch 1 and on: epochs have no gaps.
+    nows: Vec<Timestamp>,
+    fired: HashMap<u16, u32>,
+    /// Of each key group, the last run of epochs whose sweeps were full: first and last.
+    full: HashMap<u16, (u64, u64)>,
+}
+
+impl Deadlines {
+    pub(crate) fn begin(&mut self, now: Timestamp) {
+        self.nows.push(now);
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.nows.len() as u64
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.nows.last().copied().unwrap_or(Timestamp::MIN)
+    }
+
+    /// An order of this key group lapsed.
+    pub(crate) fn fired(&mut self, group: u16) {
+        *self.fired.entry(group).or_default() += 1;
+    }
+
+    pub(crate) fn end(&mut self) {
+        let epoch = self.epoch();
+        for (group, fired) in self.fired.drain() {
+            if fired >= SWEEP_CAP {
+                let run = self.full.entry(group).or_insert((epoch, epoch));
+                *run = if run.1 + 1 == epoch { (run.0, epoch) } else { (epoch, epoch) };
+            }
+        }
+    }
+
+    /// The first epoch whose `now` reaches this deadline, if there was one.
+    pub(crate) fn first_reaching(&self, deadline: Timestamp) -> Option<u64> {
+        let before = self.nows.partition_point(|now| *now < deadline);
+        (before < self.nows.len()).then_some(before as u64 + 1)
+    }
+
+    /// Whether an order of this key group that lapses (or still has not) in this epoch should have
+    /// in an earlier one.
+    pub(crate) fn is_late(&self, group: u16, deadline: Timestamp) -> bool {
+        let Some(first) = self.first_reaching(deadline) else { return false };
+        let swept = |(from, to): &(u64, u64)| *from <= first && *to + 1 >= self.epoch();
+        first < self.epoch() && !self.full.get(&group).is_some_and(swept)
+    }
+}

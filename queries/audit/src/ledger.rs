@@ -1,0 +1,216 @@
+//! A load generator's ledger against the log: what was answered must be there, what was refused
+//! must not, and nobody was told what the log does not say.
+//!
+//! Told by status: below 300 the action was taken; 409, 412 and 422 may have been decided on the
+//! log; other 4xx leave no event; 5xx and a broken connection leave it open.
+
+use crate::fold::Fold;
+use crate::orders::bit;
+use crate::stream::Input;
+use crate::verdicts::{Example, Invariant, Verdicts};
+use schemas::events::Event;
+use schemas::id::{CustomerId, Id, KeyHash, OrderId, ProductId, WarehouseId};
+use serde::{Deserialize, Serialize};
+use sinks::view_store::rows::OrderState;
+use std::collections::HashMap;
+use std::io::{self, BufRead};
+
+const EXAMPLES_MAX: usize = 10;
+
+/// A line, as far as the audit reads it.
+#[derive(Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+enum Entry {
+    Action { asked: Asked, told: Told },
+    OrderSeen { order_id: OrderId, state: String },
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Asked {
+    Warehouse { warehouse_id: WarehouseId },
+    Product { product_id: ProductId },
+    Receipt { product_id: ProductId, idempotency_key: String },
+    Checkout { customer_id: CustomerId, idempotency_key: String },
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum Told {
+    Answered { status: u16, id: Option<String> },
+    Unknown {},
+    Failed {},
+}
+
+/// What of the log an action is found by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Name {
+    Warehouse(Id),
+    Product(Id),
+    Receipt(Id, KeyHash),
+    Checkout(Id, KeyHash),
+}
+
+/// What is known of an action, from both sides.
+#[derive(Default)]
+struct Known {
+    asked: u32,
+    accepted: bool,
+    /// It may be on the log, or not.
+    open: bool,
+    order: Option<OrderId>,
+    on_log: u32,
+}
+
+/// The ledger's part of the report.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LedgerReport {
+    /// Actions that were asked, repetitions counted.
+    pub asked: u64,
+    /// Of these, answered.
+    pub answered: u64,
+    /// Of these, without a whole answer.
+    pub unknown: u64,
+    /// Entries that the log contradicts.
+    pub differences: u64,
+    /// The first of them.
+    pub examples: Vec<Example>,
+}
+
+/// A ledger that was read.
+#[derive(Default)]
+pub struct Ledger {
+    report: LedgerReport,
+    actions: HashMap<Name, Known>,
+    seen: Vec<(OrderId, String)>,
+}
+
+impl Ledger {
+    /// Reads lines of JSON.
+    ///
+    /// # Errors
+    /// It cannot be read; a line that is none names its number.
+    pub fn read(lines: impl BufRead) -> io::Result<Self> {
+        let mut ledger = Self::default();
+        for (number, line) in (1..).zip(lines.lines()) {
+            let entry: Entry = serde_json::from_str(&line?).map_err(|error| {
+                let detail = format!("line {number} is no entry of a ledger: {error}");
+                io::Error::new(io::ErrorKind::InvalidData, detail)
+            })?;
+            match entry {
+                Entry::Action { asked, told } => ledger.action(&asked, told),
+                Entry::OrderSeen { order_id, state } => ledger.seen.push((order_id, state)),
+            }
+        }
+        Ok(ledger)
+    }
+
+    fn action(&mut self, asked: &Asked, told: Told) {
+        let name = match asked {
+            Asked::Warehouse { warehouse_id } => Name::Warehouse(warehouse_id.0),
+            Asked::Product { product_id } => Name::Product(product_id.0),
+            Asked::Receipt { product_id, idempotency_key } => {
+                Name::Receipt(product_id.0, KeyHash::of(idempotency_key))
+            }
+            Asked::Checkout { customer_id, idempotency_key } => {
+                Name::Checkout(customer_id.0, KeyHash::of(idempotency_key))
+            }
+        };
+        self.report.asked += 1;
+        let known = self.actions.entry(name).or_default();
+        known.asked += 1;
+        match told {
+            Told::Answered { status, id } => {
+                self.report.answered += 1;
+                match status {
+                    ..300 => known.accepted = true,
+                    409 | 412 | 422 | 500.. => known.open = true,
+                    _ => {}
+                }
+                let id = id.filter(|_| status < 300);
+                known.order = id.and_then(|id| OrderId::parse(&id)).or(known.order);
+            }
+            Told::Unknown {} => {
+                self.report.unknown += 1;
+                known.open = true;
+            }
+            // Not sent: it did not happen, whatever else was asked under its key.
+            Told::Failed {} => {}
+        }
+    }
+
+    /// Takes in a record of the log.
+    pub(crate) fn see(&mut self, input: &Input) {
+        let Ok((_, event)) = &input.event else { return };
+        let name = if let Event::CheckoutRequested(e) = event {
+            Name::Checkout(e.customer_id.0, e.idempotency_key.hash())
+        } else if let Event::StockReceiptRequested(e) = event {
+            Name::Receipt(e.product_id.0, e.idempotency_key.hash())
+        } else if let Event::WarehousePutRequested(e) = event {
+            Name::Warehouse(e.warehouse_id.0)
+        } else if let Event::ProductPutRequested(e) = event {
+            Name::Product(e.product_id.0)
+        } else {
+            return;
+        };
+        if let Some(known) = self.actions.get_mut(&name) {
+            known.on_log += 1;
+        }
+    }
+
+    /// Compares, at the end of the log.
+    pub(crate) fn close(mut self, fold: &Fold, verdicts: &mut Verdicts) -> LedgerReport {
+        let mut differences: Vec<Example> = Vec::new();
+        let mut count = 0;
+        let mut judge = |holds: bool, tell: &dyn Fn() -> Example, verdicts: &mut Verdicts| {
+            verdicts.check(Invariant::I11, holds, tell);
+            if !holds {
+                count += 1;
+                if differences.len() < EXAMPLES_MAX {
+                    differences.push(tell());
+                }
+            }
+        };
+        for (name, known) in &self.actions {
+            let (expected, holds) = if known.accepted {
+                (
+                    "on the log, no more often than it was asked",
+                    (1..=known.asked).contains(&known.on_log),
+                )
+            } else if known.open {
+                ("on the log no more often than it was asked", known.on_log <= known.asked)
+            } else {
+                ("not on the log: it was refused or never sent", known.on_log == 0)
+            };
+            let found = format!("{} times", known.on_log);
+            judge(holds, &|| Example::new(shown(name), expected, &found, None), verdicts);
+            if let Some(id) = known.order {
+                let planned = fold.orders.all.contains_key(&id) || known.on_log > 0;
+                judge(planned, &|| Example::new(id, "an order", "none", None), verdicts);
+            }
+        }
+        for (id, state) in &self.seen {
+            let passed = fold.orders.all.get(id).map_or(0, |order| order.passed);
+            let holds = state_of(state).is_some_and(|state| passed & bit(state) != 0);
+            let expected = format!("an order that was {state}");
+            let tell = || Example::new(id, &expected, format_args!("states {passed:b}"), None);
+            judge(holds, &tell, verdicts);
+        }
+        self.report.differences = count;
+        self.report.examples = differences;
+        self.report
+    }
+}
+
+fn shown(name: &Name) -> String {
+    match name {
+        Name::Warehouse(id) => format!("warehouse {id}"),
+        Name::Product(id) => format!("product {id}"),
+        Name::Receipt(id, KeyHash(key)) => format!("receipt of {id}, key {key:x?}"),
+        Name::Checkout(id, KeyHash(key)) => format!("checkout of {id}, key {key:x?}"),
+    }
+}
+
+fn state_of(name: &str) -> Option<OrderState> {
+    serde_json::from_value(serde_json::Value::from(name)).ok()
+}

@@ -1,0 +1,370 @@
+//! Orders and their payments, folded from the topics `orders` and `payment-requests`.
+
+use crate::payments::Payment;
+use crate::stock::{Bench, Stock};
+use crate::verdicts::{Example, Invariant, Place, Verdicts};
+use schemas::envelope::Envelope;
+use schemas::events::inventory::StockReserved;
+use schemas::events::lines::Split;
+use schemas::events::orders::{OrderRejected, OrderRequested, Reason};
+use schemas::events::{Event, EventKind};
+use schemas::hash::Hasher;
+use schemas::id::{CustomerId, EventId, OrderId, PaymentMethod, ProductId, RegionId};
+use schemas::money::Currency;
+use schemas::time::Timestamp;
+use sinks::view_store::rows::{OrderState, Refused, TimelineEntry};
+use std::collections::HashMap;
+
+/// How long in `now` an order may outlive its deadline, in milliseconds.
+const SLACK_MS: i64 = 60_000;
+/// Seeds the hash of a timeline row.
+const TIMELINE: u64 = 9;
+
+/// A line.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) product: ProductId,
+    pub(crate) quantity: u32,
+    pub(crate) price: i64,
+    /// Where its units were reserved last.
+    pub(crate) levels: Option<Split>,
+    pub(crate) refused: Option<Refused>,
+}
+
+/// An order.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    pub(crate) customer: CustomerId,
+    pub(crate) state: OrderState,
+    pub(crate) reason: Option<Reason>,
+    /// The states that it has been in, as bits.
+    pub(crate) passed: u8,
+    pub(crate) version: u64,
+    pub(crate) currency: Currency,
+    pub(crate) region: RegionId,
+    pub(crate) payment_method: PaymentMethod,
+    pub(crate) expires_at: Timestamp,
+    /// Refused before anything was asked for.
+    pub(crate) never_asked: bool,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+    pub(crate) lines: Box<[Line]>,
+    pub(crate) payment: Payment,
+}
+
+/// What a line asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) quantity: u32,
+    pub(crate) price: i64,
+    pub(crate) currency: Currency,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// All orders.
+#[derive(Default)]
+pub(crate) struct Orders {
+    pub(crate) all: HashMap<OrderId, Order>,
+    /// The hash of each row of the timeline.
+    pub(crate) timeline: HashMap<(OrderId, u64), Hasher>,
+}
+
+impl Order {
+    /// The sum of its lines.
+    pub(crate) fn total(&self) -> i64 {
+        self.lines.iter().fold(0_i64, |total, line| {
+            total.saturating_add(line.price.saturating_mul(i64::from(line.quantity)))
+        })
+    }
+
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self.state, OrderState::Requested | OrderState::AwaitingPayment)
+    }
+
+    /// Lapsed, but a payment may still bring it back.
+    fn may_return(&self) -> bool {
+        self.state == OrderState::Cancelled && self.reason == Some(Reason::ReservationExpired)
+    }
+
+    fn may_become(&self, next: OrderState) -> bool {
+        match next {
+            OrderState::Requested => false,
+            OrderState::Rejected | OrderState::AwaitingPayment => {
+                self.state == OrderState::Requested
+            }
+            OrderState::Confirmed => {
+                let held = self.state == OrderState::AwaitingPayment;
+                held || self.may_return() && self.passed & bit(OrderState::AwaitingPayment) != 0
+            }
+            OrderState::Cancelled => self.is_open() || self.state == OrderState::Confirmed,
+        }
+    }
+}
+
+/// The state as a bit of [`Order::passed`].
+pub(crate) const fn bit(state: OrderState) -> u8 {
+    1 << state as u8
+}
+
+impl Orders {
+    /// What a line of an order asks.
+    pub(crate) fn line(&self, order: OrderId, product: ProductId) -> Option<Asked> {
+        let order = self.all.get(&order)?;
+        let line = order.lines.iter().find(|line| line.product == product)?;
+        Some(Asked {
+            quantity: line.quantity,
+            price: line.price,
+            currency: order.currency,
+            expires_at: order.expires_at,
+        })
+    }
+
+    /// Takes in an event of `orders` that is about an order; gives which.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "carts and rejections are folded elsewhere")]
+    pub(crate) fn fold(
+        &mut self,
+        event: Event,
+        deadline: Timestamp,
+        bench: &mut Bench<'_>,
+    ) -> Option<OrderId> {
+        Some(match event {
+            Event::OrderRequested(e) => {
+                let id = e.order_id;
+                self.open(e, deadline, bench);
+                id
+            }
+            Event::OrderRejected(e) => {
+                self.change(e.order_id, OrderState::Rejected, Some(e.reason), bench);
+                self.refuse(&e);
+                e.order_id
+            }
+            Event::OrderAwaitingPayment(e) => {
+                self.change(e.order_id, OrderState::AwaitingPayment, None, bench);
+                e.order_id
+            }
+            Event::OrderConfirmed(e) => {
+                self.change(e.order_id, OrderState::Confirmed, None, bench);
+                e.order_id
+            }
+            Event::OrderCancelled(e) => {
+                self.lapse(e.order_id, e.reason, bench);
+                self.change(e.order_id, OrderState::Cancelled, Some(e.reason), bench);
+                e.order_id
+            }
+            Event::PaymentChanged(e) => {
+                if let Some(order) = self.touched(e.order_id, bench) {
+                    let total = order.total();
+                    order.payment.change(&e, total, bench);
+                }
+                e.order_id
+            }
+            Event::PaymentRequested(e) => {
+                if let Some(order) = self.all.get_mut(&e.order_id) {
+                    let total = order.total();
+                    order.payment.ask(&e, (total, order.currency), bench);
+                }
+                e.order_id
+            }
+            _ => return None,
+        })
+    }
+
+    fn open(&mut self, e: OrderRequested, deadline: Timestamp, bench: &mut Bench<'_>) {
+        let id = e.order_id;
+        let place = Some(bench.place);
+        let known = self.all.contains_key(&id);
+        bench.verdicts.check(Invariant::I10, !known, || {
+            Example::new(id, "opened once", "opened again", place)
+        });
+        bench.verdicts.same(Invariant::I5, place, || id.to_string(), &deadline, &e.expires_at);
+        bench.verdicts.check(Invariant::I8, !known, || {
+            Example::new(id, "requested first", "requested again", place)
+        });
+        if known {
+            return;
+        }
+        let line = |line: &schemas::events::lines::OrderLine| Line {
+            product: line.product_id,
+            quantity: line.quantity,
+            price: line.price,
+            levels: None,
+            refused: None,
+        };
+        let order = Order {
+            customer: e.customer_id,
+            state: OrderState::Requested,
+            reason: None,
+            passed: bit(OrderState::Requested),
+            version: 1,
+            currency: e.currency,
+            region: e.region,
+            payment_method: e.payment_method,
+            expires_at: e.expires_at,
+            never_asked: false,
+            created_at: bench.now,
+            updated_at: bench.now,
+            lines: e.lines.iter().map(line).collect(),
+            payment: Payment::default(),
+        };
+        self.all.insert(id, order);
+    }
+
+    /// The order that an event of `orders` is about, which counts.
+    fn touched(&mut self, id: OrderId, bench: &mut Bench<'_>) -> Option<&mut Order> {
+        let order = self.all.get_mut(&id);
+        bench.verdicts.check(Invariant::I8, order.is_some(), || {
+            Example::new(id, "requested first", "an event of an unknown order", Some(bench.place))
+        });
+        let order = order?;
+        order.version += 1;
+        order.updated_at = bench.now;
+        Some(order)
+    }
+
+    fn change(
+        &mut self,
+        id: OrderId,
+        next: OrderState,
+        reason: Option<Reason>,
+        bench: &mut Bench<'_>,
+    ) {
+        let Some(order) = self.touched(id, bench) else { return };
+        bench.verdicts.check(Invariant::I8, order.may_become(next), || {
+            let (state, reason) = (order.state, order.reason);
+            let expected = format!("a state that may follow {state:?} {reason:?}");
+            Example::new(id, expected, format!("{next:?}"), Some(bench.place))
+        });
+        (order.state, order.reason) = (next, reason);
+        order.passed |= bit(next);
+    }
+
+    fn refuse(&mut self, e: &OrderRejected) {
+        let Some(order) = self.all.get_mut(&e.order_id) else { return };
+        order.never_asked = e.lines.is_empty();
+        for refused in &e.lines {
+            let (reason, asked, available) = (refused.reason, refused.asked, refused.available);
+            let of = |line: &&mut Line| line.product == refused.product_id;
+            if let Some(line) = order.lines.iter_mut().find(of) {
+                line.refused = Some(Refused { reason, asked, available });
+            }
+        }
+    }
+
+    /// Notes where a line's units are.
+    pub(crate) fn reserve(&mut self, e: &StockReserved) {
+        let Some(order) = self.all.get_mut(&e.order_id) else { return };
+        if let Some(line) = order.lines.iter_mut().find(|line| line.product == e.product_id) {
+            line.levels = Some(e.levels.clone());
+        }
+    }
+
+    /// An order that lapses does so at its deadline.
+    fn lapse(&self, id: OrderId, reason: Reason, bench: &mut Bench<'_>) {
+        let Some(order) = self.all.get(&id).filter(|_| reason == Reason::ReservationExpired) else {
+            return;
+        };
+        let place = Some(bench.place);
+        bench.verdicts.check(Invariant::I5, order.expires_at <= bench.now, || {
+            let expected = format!("not before {}", order.expires_at.rfc3339());
+            Example::new(id, expected, bench.now.rfc3339(), place)
+        });
+        let late = bench.deadlines.is_late(id.group(), order.expires_at);
+        bench.verdicts.check(Invariant::I5, !late, || {
+            let first = bench.deadlines.first_reaching(order.expires_at);
+            let found = format!("epoch {}", bench.deadlines.epoch());
+            Example::new(id, format!("epoch {first:?}"), found, place)
+        });
+    }
+
+    /// Notes an event in its order's timeline.
+    pub(crate) fn note(
+        &mut self,
+        id: OrderId,
+        epoch: u64,
+        kind: EventKind,
+        envelope: &Envelope,
+        began: Option<Place>,
+    ) {
+        let entry = TimelineEntry {
+            at: envelope.occurred_at,
+            event: snake_case(kind.name()),
+            event_id: envelope.event_id,
+            cause_id: envelope.causation_id,
+            position: began.map(|place| (place.partition, place.offset)),
+        };
+        let row = self.timeline.entry((id, epoch)).or_insert(Hasher::new(TIMELINE));
+        *row = with_entry(*row, &entry);
+    }
+
+    /// At an epoch's end: what an order's state says of its claims.
+    pub(crate) fn look(&self, id: OrderId, stock: &Stock, verdicts: &mut Verdicts) {
+        let Some(order) = self.all.get(&id) else { return };
+        for line in &order.lines {
+            let claim = stock.claims.get(&(line.product, id));
+            let holds = match order.state {
+                OrderState::Confirmed => claim.is_some_and(|claim| {
+                    claim.allocated && claim.levels.quantity() + claim.short == line.quantity
+                }),
+                OrderState::Rejected => claim.is_none(),
+                // Paid late, it is reserved again before it is confirmed.
+                OrderState::Cancelled => claim.is_none_or(|claim| {
+                    order.may_return() && !claim.allocated && claim.expires_at == Timestamp::MAX
+                }),
+                OrderState::Requested | OrderState::AwaitingPayment => continue,
+            };
+            verdicts.check(Invariant::I6, holds, || {
+                let expected = match order.state {
+                    OrderState::Confirmed => format!("{} units allocated", line.quantity),
+                    OrderState::Rejected
+                    | OrderState::Cancelled
+                    | OrderState::Requested
+                    | OrderState::AwaitingPayment => "nothing held".to_owned(),
+                };
+                let found = claim.map_or("nothing".to_owned(), |claim| format!("{claim:?}"));
+                Example::new(format_args!("{} of {id}", line.product), expected, found, None)
+            });
+        }
+    }
+
+    /// At the end of the log.
+    pub(crate) fn close(&self, now: Timestamp, stock: &Stock, verdicts: &mut Verdicts) {
+        for (id, order) in &self.all {
+            let over = order.expires_at.plus_ms(SLACK_MS) <= now;
+            verdicts.check(Invariant::I8, !(order.is_open() && over), || {
+                let expected = format!("an end by {}", order.expires_at.rfc3339());
+                Example::new(id, expected, format!("{:?} at {}", order.state, now.rfc3339()), None)
+            });
+            let returning = order.may_return()
+                && order.lines.iter().any(|l| stock.claims.contains_key(&(l.product, *id)));
+            order.payment.close(*id, order, returning, verdicts);
+        }
+    }
+}
+
+/// The hash of a timeline row with one more entry.
+pub(crate) fn with_entry(row: Hasher, entry: &TimelineEntry) -> Hasher {
+    let row = row.word(entry.at.0.cast_unsigned()).bytes(entry.event.as_bytes());
+    let id = |row: Hasher, EventId(id): EventId| row.bytes(&id);
+    let row = id(id(row, entry.event_id), entry.cause_id);
+    match entry.position {
+        Some((at, offset)) => row.word(at.topic as u64).word(u64::from(at.partition)).word(offset),
+        None => row.word(u64::MAX),
+    }
+}
+
+/// The hash of a whole timeline row.
+pub(crate) fn timeline_hash(entries: &[TimelineEntry]) -> Hasher {
+    entries.iter().fold(Hasher::new(TIMELINE), with_entry)
+}
+
+/// `OrderConfirmed` as `order_confirmed`.
+pub(crate) fn snake_case(name: &str) -> String {
+    let mut text = String::with_capacity(name.len() + 4);
+    for (at, letter) in name.char_indices() {
+        if at > 0 && letter.is_ascii_uppercase() {
+            text.push('_');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
+}

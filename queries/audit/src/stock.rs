@@ -1,0 +1,496 @@
+//! Products: listings, stock levels and the claims on them, folded from the topic `inventory`.
+//!
+//! A product's events stand in the order in which they were decided, so each is judged against
+//! what the product had at that very position.
+
+use crate::deadlines::Deadlines;
+use crate::orders::Orders;
+use crate::verdicts::{Example, Invariant, Place, Verdicts};
+use schemas::events::Event;
+use schemas::events::inventory::{
+    AllocationShorted, StockAdjusted, StockAllocated, StockRefused, StockReleased, StockReserved,
+};
+use schemas::events::lines::{Level, Split};
+use schemas::events::orders::Reason;
+use schemas::events::product_actions::Listing;
+use schemas::id::{OrderId, ProductId, WarehouseId};
+use schemas::limits::SPLIT_MAX;
+use schemas::time::Timestamp;
+use std::collections::HashMap;
+
+/// A stock level.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct StockLevel {
+    pub(crate) warehouse: WarehouseId,
+    pub(crate) received: i64,
+    pub(crate) adjusted: i64,
+    pub(crate) on_hand: i64,
+    pub(crate) reserved: i64,
+    /// Of the reserved units, those of orders that are still undecided.
+    pub(crate) soft: i64,
+    pub(crate) allocated: i64,
+    pub(crate) wanted: u32,
+    pub(crate) version: u64,
+}
+
+impl StockLevel {
+    const fn unclaimed(&self) -> i64 {
+        self.on_hand - self.reserved - self.allocated
+    }
+
+    pub(crate) fn available(&self) -> i64 {
+        (self.unclaimed() - i64::from(self.wanted)).max(0)
+    }
+
+    pub(crate) fn safety_stock(&self) -> i64 {
+        self.unclaimed().min(i64::from(self.wanted))
+    }
+
+    fn left_by_firm_claims(&self) -> i64 {
+        (self.unclaimed() + self.soft - i64::from(self.wanted)).max(0)
+    }
+}
+
+/// A listing.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    pub(crate) listing: Box<Listing>,
+    pub(crate) listed: bool,
+    pub(crate) version: u64,
+    pub(crate) updated_at: Timestamp,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Product {
+    pub(crate) listed: Option<Listed>,
+    pub(crate) levels: Vec<StockLevel>,
+}
+
+impl Product {
+    fn level(&mut self, warehouse: WarehouseId) -> &mut StockLevel {
+        let at = self.levels.iter().position(|level| level.warehouse == warehouse);
+        let at = at.unwrap_or_else(|| {
+            let (received, adjusted, on_hand, reserved, soft, allocated) = (0, 0, 0, 0, 0, 0);
+            let (wanted, version) = (0, 0);
+            self.levels.push(StockLevel {
+                warehouse,
+                received,
+                adjusted,
+                on_hand,
+                reserved,
+                soft,
+                allocated,
+                wanted,
+                version,
+            });
+            self.levels.len() - 1
+        });
+        &mut self.levels[at]
+    }
+
+    /// Units that a line could have if all undecided orders gave theirs back; a line is served
+    /// from a limited number of warehouses.
+    fn left_by_firm_claims(&self) -> i64 {
+        let mut left: Vec<_> = self.levels.iter().map(StockLevel::left_by_firm_claims).collect();
+        left.sort_unstable_by(|a, b| b.cmp(a));
+        left.iter().take(SPLIT_MAX).sum()
+    }
+}
+
+/// What an order has of a product.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub(crate) levels: Split,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) soft: bool,
+    pub(crate) allocated: bool,
+    /// Units of the allocation that adjustments took.
+    pub(crate) short: u32,
+}
+
+/// All products and claims.
+#[derive(Default)]
+pub(crate) struct Stock {
+    pub(crate) products: HashMap<ProductId, Product>,
+    pub(crate) claims: HashMap<(ProductId, OrderId), Claim>,
+}
+
+/// What a record is judged with.
+pub(crate) struct Bench<'a> {
+    pub(crate) place: Place,
+    pub(crate) now: Timestamp,
+    pub(crate) verdicts: &'a mut Verdicts,
+    pub(crate) deadlines: &'a Deadlines,
+}
+
+/// How a claim ends.
+enum End {
+    Released { quantity: u32, allocated: bool },
+    Expired { quantity: u32 },
+    Revoked { quantity: u32 },
+}
+
+impl Stock {
+    /// Takes in an event of the topic `inventory`; gives the order it touches.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the caller's topic has no others")]
+    pub(crate) fn fold(
+        &mut self,
+        event: Event,
+        orders: &Orders,
+        bench: &mut Bench<'_>,
+    ) -> Option<OrderId> {
+        match event {
+            Event::ProductListed(e) => {
+                self.list(e.product_id, e.version, Some(e.listing), bench);
+                None
+            }
+            Event::ProductDelisted(e) => {
+                self.list(e.product_id, e.version, None, bench);
+                None
+            }
+            Event::StockReceived(e) => {
+                let level = self.counted(e.product_id, e.warehouse_id, e.version, bench);
+                level.received += i64::from(e.quantity);
+                level.on_hand += i64::from(e.quantity);
+                None
+            }
+            Event::StockAdjusted(e) => {
+                self.adjust(&e, bench);
+                None
+            }
+            Event::SafetyStockChanged(e) => {
+                self.counted(e.product_id, e.warehouse_id, e.version, bench).wanted =
+                    e.safety_stock;
+                None
+            }
+            Event::StockReserved(e) => {
+                let order = e.order_id;
+                self.reserve(e, orders, bench);
+                Some(order)
+            }
+            Event::ReservationSecured(e) => {
+                self.secure(e.product_id, e.order_id, bench);
+                Some(e.order_id)
+            }
+            Event::StockRefused(e) => {
+                self.refuse(&e, orders, bench);
+                Some(e.order_id)
+            }
+            Event::StockAllocated(e) => {
+                self.allocate(&e, bench);
+                Some(e.order_id)
+            }
+            Event::StockReleased(StockReleased { product_id, order_id, quantity, allocated }) => {
+                self.end(product_id, order_id, End::Released { quantity, allocated }, bench);
+                Some(order_id)
+            }
+            Event::ReservationExpired(e) => {
+                let end = End::Expired { quantity: e.quantity };
+                self.end(e.product_id, e.order_id, end, bench);
+                Some(e.order_id)
+            }
+            Event::ReservationRevoked(e) => {
+                let end = End::Revoked { quantity: e.quantity };
+                self.end(e.product_id, e.order_id, end, bench);
+                Some(e.order_id)
+            }
+            Event::AllocationShorted(e) => {
+                self.short(&e, bench);
+                Some(e.order_id)
+            }
+            _ => None,
+        }
+    }
+
+    fn list(
+        &mut self,
+        id: ProductId,
+        version: u64,
+        listing: Option<Box<Listing>>,
+        bench: &mut Bench<'_>,
+    ) {
+        let product = self.products.entry(id).or_default();
+        let next = product.listed.as_ref().map_or(0, |listed| listed.version) + 1;
+        bench.verdicts.same(
+            Invariant::I13,
+            Some(bench.place),
+            || format!("listing {id}"),
+            &next,
+            &version,
+        );
+        let updated_at = bench.now;
+        match (listing, &mut product.listed) {
+            (Some(listing), listed) => {
+                *listed = Some(Listed { listing, listed: true, version, updated_at });
+            }
+            (None, Some(listed)) => {
+                (listed.listed, listed.version, listed.updated_at) = (false, version, updated_at);
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// The level that a seller's change concerns, with its new version.
+    fn counted(
+        &mut self,
+        product: ProductId,
+        warehouse: WarehouseId,
+        version: u64,
+        bench: &mut Bench<'_>,
+    ) -> &mut StockLevel {
+        let level = self.products.entry(product).or_default().level(warehouse);
+        bench.verdicts.same(
+            Invariant::I13,
+            Some(bench.place),
+            || format!("level {product} at {warehouse}"),
+            &(level.version + 1),
+            &version,
+        );
+        level.version = version;
+        level
+    }
+
+    fn adjust(&mut self, e: &StockAdjusted, bench: &mut Bench<'_>) {
+        let level = self.counted(e.product_id, e.warehouse_id, e.version, bench);
+        let change = e.asked.max(-level.on_hand);
+        bench.verdicts.same(
+            Invariant::I1,
+            Some(bench.place),
+            || format!("{} at {}", e.product_id, e.warehouse_id),
+            &change,
+            &e.change,
+        );
+        level.adjusted += e.change;
+        level.on_hand += e.change;
+        self.look(e.product_id, &[Level { warehouse_id: e.warehouse_id, quantity: 0 }], bench);
+    }
+
+    fn reserve(&mut self, e: StockReserved, orders: &Orders, bench: &mut Bench<'_>) {
+        let key = || format!("{} of {}", e.product_id, e.order_id);
+        let place = Some(bench.place);
+        let asked = orders.line(e.order_id, e.product_id);
+        let product = self.products.entry(e.product_id).or_default();
+        let of_paid = e.expires_at == Timestamp::MAX;
+        let price = product.listed.as_ref().filter(|l| l.listed).map(|l| l.listing.price);
+        bench.verdicts.check(
+            Invariant::I11,
+            asked.as_ref().is_some_and(|line| {
+                line.quantity == e.levels.quantity() && (of_paid || price == Some(line.price))
+            }),
+            || {
+                let expected = format!("a line that asks for this, {asked:?}");
+                let found = format!("{} units at {price:?}", e.levels.quantity());
+                Example::new(key(), expected, found, place)
+            },
+        );
+        let deadline = asked.map(|line| line.expires_at);
+        bench.verdicts.check(Invariant::I5, of_paid || deadline == Some(e.expires_at), || {
+            Example::new(key(), format!("{deadline:?}"), format!("{:?}", e.expires_at), place)
+        });
+        for Level { warehouse_id, quantity } in e.levels.levels() {
+            let level = product.level(*warehouse_id);
+            let (quantity, available) = (i64::from(*quantity), level.available());
+            bench.verdicts.check(Invariant::I2, quantity <= available, || {
+                let expected = format!("at most {available} units at {warehouse_id}");
+                Example::new(key(), expected, quantity, place)
+            });
+            level.reserved += quantity;
+            level.soft += if e.firm { 0 } else { quantity };
+        }
+        let known = self.claims.contains_key(&(e.product_id, e.order_id));
+        bench.verdicts.check(Invariant::I4, !known, || {
+            Example::new(key(), "no open claim", "a second reservation", place)
+        });
+        let claim = Claim {
+            levels: e.levels,
+            expires_at: e.expires_at,
+            soft: !e.firm,
+            allocated: false,
+            short: 0,
+        };
+        self.claims.insert((e.product_id, e.order_id), claim);
+    }
+
+    fn secure(&mut self, product: ProductId, order: OrderId, bench: &mut Bench<'_>) {
+        let claim = self.claims.get_mut(&(product, order)).filter(|c| c.soft && !c.allocated);
+        bench.verdicts.check(Invariant::I4, claim.is_some(), || {
+            let key = format!("{product} of {order}");
+            Example::new(key, "a soft reservation", "made firm without one", Some(bench.place))
+        });
+        let Some(claim) = claim else { return };
+        claim.soft = false;
+        let stock = self.products.entry(product).or_default();
+        for Level { warehouse_id, quantity } in claim.levels.levels() {
+            stock.level(*warehouse_id).soft -= i64::from(*quantity);
+        }
+    }
+
+    fn refuse(&mut self, e: &StockRefused, orders: &Orders, bench: &mut Bench<'_>) {
+        let product = self.products.get(&e.product_id);
+        let left = product.map_or(0, Product::left_by_firm_claims);
+        let listed = product.and_then(|product| product.listed.as_ref());
+        let line = orders.line(e.order_id, e.product_id);
+        let up = listed.filter(|listed| listed.listed).map(|listed| &listed.listing);
+        let justified = match e.reason {
+            Reason::OutOfStock => left < i64::from(e.asked) && left == i64::from(e.available),
+            Reason::UnknownProduct => listed.is_none(),
+            Reason::Delisted => listed.is_some() && up.is_none(),
+            Reason::PriceChanged => up
+                .zip(line.as_ref())
+                .is_some_and(|(up, line)| up.price != line.price || up.currency != line.currency),
+            Reason::LimitExceeded => {
+                up.and_then(|up| up.order_quantity_max).is_some_and(|max| e.asked > max)
+            }
+            Reason::EmptyCart
+            | Reason::IdempotencyKeyReused
+            | Reason::PaymentDeclined
+            | Reason::ReservationExpired
+            | Reason::CancelledByCustomer
+            | Reason::CancelledBySeller
+            | Reason::IllegalState
+            | Reason::NotFound
+            | Reason::VersionMismatch
+            | Reason::PreconditionFailed
+            | Reason::UnknownWarehouse
+            | Reason::CurrencyMismatch => false,
+        };
+        let justified = justified && line.is_some_and(|line| line.quantity == e.asked);
+        bench.verdicts.check(Invariant::I7, justified, || {
+            let (reason, asked, available) = (e.reason.as_str(), e.asked, e.available);
+            let expected = format!("no refusal: firm claims leave {left}");
+            let found = format!("{reason}: {asked} asked, {available} left");
+            let key = format!("{} of {}", e.product_id, e.order_id);
+            Example::new(key, expected, found, Some(bench.place))
+        });
+    }
+
+    fn allocate(&mut self, e: &StockAllocated, bench: &mut Bench<'_>) {
+        let key = || format!("{} of {}", e.product_id, e.order_id);
+        let place = Some(bench.place);
+        let claim = self.claims.get_mut(&(e.product_id, e.order_id)).filter(|c| !c.allocated);
+        bench.verdicts.check(Invariant::I4, claim.is_some(), || {
+            Example::new(key(), "a reservation", "an allocation without one", place)
+        });
+        let Some(claim) = claim else { return };
+        bench.verdicts.same(Invariant::I3, place, key, &claim.levels.quantity(), &e.quantity);
+        bench.verdicts.check(Invariant::I5, claim.expires_at > bench.now, || {
+            let expected = format!("before {}", claim.expires_at.rfc3339());
+            Example::new(key(), expected, bench.now.rfc3339(), place)
+        });
+        let stock = self.products.entry(e.product_id).or_default();
+        for Level { warehouse_id, quantity } in claim.levels.levels() {
+            let level = stock.level(*warehouse_id);
+            level.reserved -= i64::from(*quantity);
+            level.soft -= if claim.soft { i64::from(*quantity) } else { 0 };
+            level.allocated += i64::from(*quantity);
+        }
+        (claim.soft, claim.allocated) = (false, true);
+        let levels = claim.levels.clone();
+        self.look(e.product_id, levels.levels(), bench);
+    }
+
+    fn end(&mut self, product: ProductId, order: OrderId, end: End, bench: &mut Bench<'_>) {
+        let key = || format!("{product} of {order}");
+        let place = Some(bench.place);
+        let (quantity, of_allocation) = match end {
+            End::Released { quantity, allocated } => (quantity, allocated),
+            End::Expired { quantity } | End::Revoked { quantity } => (quantity, false),
+        };
+        let claim = self.claims.remove(&(product, order));
+        let fits = claim.as_ref().is_some_and(|claim| claim.allocated == of_allocation);
+        bench.verdicts.check(Invariant::I4, fits, || {
+            let expected = if of_allocation { "an allocation" } else { "a reservation" };
+            let found = claim.as_ref().map_or("none: it had ended", |_| "the other kind");
+            Example::new(key(), expected, found, place)
+        });
+        let Some(claim) = claim else { return };
+        bench.verdicts.same(Invariant::I3, place, key, &held(&claim), &quantity);
+        if let End::Expired { .. } = end {
+            bench.verdicts.check(Invariant::I5, claim.expires_at <= bench.now, || {
+                let expected = format!("not before {}", claim.expires_at.rfc3339());
+                Example::new(key(), expected, bench.now.rfc3339(), place)
+            });
+            let late = bench.deadlines.is_late(order.group(), claim.expires_at);
+            bench.verdicts.check(Invariant::I5, !late, || {
+                let first = bench.deadlines.first_reaching(claim.expires_at);
+                let found = format!("epoch {}", bench.deadlines.epoch());
+                Example::new(key(), format!("epoch {first:?}"), found, place)
+            });
+        }
+        let stock = self.products.entry(product).or_default();
+        for Level { warehouse_id, quantity } in claim.levels.levels() {
+            let (level, quantity) = (stock.level(*warehouse_id), i64::from(*quantity));
+            if claim.allocated {
+                level.allocated -= quantity;
+            } else {
+                level.reserved -= quantity;
+                level.soft -= if claim.soft { quantity } else { 0 };
+            }
+        }
+        self.look(product, claim.levels.levels(), bench);
+    }
+
+    fn short(&mut self, e: &AllocationShorted, bench: &mut Bench<'_>) {
+        let claim = self.claims.get_mut(&(e.product_id, e.order_id)).filter(|c| c.allocated);
+        let here = claim.as_ref().map_or(0, |claim| {
+            let at = |level: &&Level| level.warehouse_id == e.warehouse_id;
+            claim.levels.levels().iter().find(at).map_or(0, |level| level.quantity)
+        });
+        bench.verdicts.check(Invariant::I3, here >= e.quantity, || {
+            let key = format!("{} of {} at {}", e.product_id, e.order_id, e.warehouse_id);
+            Example::new(key, format!("at most {here}"), e.quantity, Some(bench.place))
+        });
+        let Some(claim) = claim else { return };
+        let mut rest = claim.levels.levels().to_vec();
+        for level in rest.iter_mut().filter(|level| level.warehouse_id == e.warehouse_id) {
+            level.quantity = level.quantity.saturating_sub(e.quantity);
+        }
+        rest.retain(|level| level.quantity > 0);
+        claim.levels = Split::of(&rest);
+        claim.short += e.quantity;
+        let stock = self.products.entry(e.product_id).or_default();
+        stock.level(e.warehouse_id).allocated -= i64::from(e.quantity);
+    }
+
+    /// No sum below zero, and no unit claimed that is not there.
+    fn look(&mut self, product: ProductId, levels: &[Level], bench: &mut Bench<'_>) {
+        let stock = self.products.entry(product).or_default();
+        for Level { warehouse_id, .. } in levels {
+            let level = *stock.level(*warehouse_id);
+            let sums = [level.on_hand, level.reserved, level.soft, level.allocated];
+            let holds = sums.iter().all(|sum| *sum >= 0) && level.unclaimed() >= 0;
+            bench.verdicts.check(Invariant::I2, holds, || {
+                let key = format!("{product} at {warehouse_id}");
+                Example::new(key, "nothing below zero", format!("{level:?}"), Some(bench.place))
+            });
+        }
+    }
+
+    /// At the end of the log: units are conserved, and sums are those of the claims.
+    pub(crate) fn close(&self, verdicts: &mut Verdicts) {
+        let mut sums: HashMap<(ProductId, WarehouseId), (i64, i64)> = HashMap::new();
+        for ((product, _), claim) in &self.claims {
+            for Level { warehouse_id, quantity } in claim.levels.levels() {
+                let (reserved, allocated) = sums.entry((*product, *warehouse_id)).or_default();
+                *(if claim.allocated { allocated } else { reserved }) += i64::from(*quantity);
+            }
+        }
+        for (id, product) in &self.products {
+            for level in &product.levels {
+                let key = || format!("{id} at {}", level.warehouse);
+                let counted = level.received + level.adjusted;
+                let shown =
+                    level.available() + level.reserved + level.allocated + level.safety_stock();
+                let expected = (level.on_hand, level.on_hand);
+                verdicts.same(Invariant::I1, None, key, &expected, &(counted, shown));
+                let claimed = sums.remove(&(*id, level.warehouse)).unwrap_or_default();
+                let found = (level.reserved, level.allocated);
+                verdicts.same(Invariant::I3, None, key, &claimed, &found);
+            }
+        }
+    }
+}
+
+fn held(claim: &Claim) -> u32 {
+    claim.levels.quantity()
+}
