@@ -22,7 +22,9 @@ const KEY_MARGIN_MS: i64 = 60_000;
 #[derive(Clone, Copy, Debug)]
 struct Asked {
     place: Place,
-    /// `now` of its first effect.
+    /// Whether anything came of it.
+    applied: bool,
+    /// `now` of the one effect that its key allows.
     effect: Option<Timestamp>,
 }
 
@@ -89,12 +91,12 @@ impl Intake {
             let id = envelope.event_id;
             if let Some(asked) = self.asked.get_mut(&id) {
                 used.deduplicated += 1;
-                if asked.effect.is_none() && !self.pending.contains_key(&id) {
+                if !asked.applied && !self.pending.contains_key(&id) {
                     asked.place = place;
                 }
                 continue;
             }
-            self.asked.insert(id, Asked { place, effect: None });
+            self.asked.insert(id, Asked { place, applied: false, effect: None });
             if let Event::WarehousePutRequested(put) = event {
                 used.applied += 1;
                 others.warehouses.insert(put.warehouse_id, put);
@@ -172,8 +174,9 @@ impl Intake {
             verdicts.check(Invariant::I10, !again, || {
                 Example::new(asked.place, "one effect", format!("{} again", kind.name()), place)
             });
+            asked.effect = Some(now);
         }
-        asked.effect = asked.effect.or(Some(now));
+        asked.applied = true;
         if self.reused.contains(&cause) {
             verdicts.check(Invariant::I10, is_refusal(&output.event), || {
                 let expected = "refused: its key stands for another action";
