@@ -1,7 +1,39 @@
-//! x
-pub(crate) fn run(
-    _: &crate::cli::Explain,
-    _: &crate::cli::Global,
-) -> Result<(), crate::exit::Failure> {
+//! `watermart explain ORDER_ID`: one order's story from a stopped shop's log.
+
+use crate::audit::failure;
+use crate::cli::{Explain, Global};
+use crate::exit::Failure;
+use crate::parts;
+use audit::StoryLine;
+use schemas::codec::Codec;
+use schemas::id::OrderId;
+
+/// Prints the story, a line an event; `--json` prints the list.
+pub(crate) fn run(arguments: &Explain, global: &Global) -> Result<(), Failure> {
+    let text = &arguments.order_id;
+    let order = OrderId::parse(text).ok_or_else(|| {
+        Failure::Usage(format!("{text} is no order's id: `ord_` and 26 letters and digits"))
+    })?;
+    let log = parts::read_log(&global.data)?;
+    let story = audit::story(&log, &Codec::compiled(), order).map_err(failure)?;
+    if story.is_empty() {
+        let data = global.data.display();
+        return Err(Failure::Check(format!("the log in {data} knows nothing of {order}")));
+    }
+    print(&story, global.json);
     Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the story is the command's output")]
+fn print(story: &[StoryLine], json: bool) {
+    if json {
+        println!("{}", serde_json::to_string(story).expect("a story is text and numbers"));
+        return;
+    }
+    for StoryLine { at, epoch, event, meaning, cause, position } in story {
+        let epoch = epoch.map_or_else(|| "asked".to_owned(), |epoch| format!("epoch {epoch}"));
+        println!("{at}  {epoch:<12} {event:<24} {meaning}");
+        let cause = cause.as_ref().map_or_else(String::new, |cause| format!("; from {cause}"));
+        println!("{:40}at {position}{cause}", "");
+    }
 }

@@ -3,7 +3,7 @@
 
 use crate::carts::Others;
 use crate::orders::Orders;
-use crate::stream::{Epoch, Input, Output};
+use crate::stream::{Epoch, Input, Output, order_of};
 use crate::verdicts::{Example, Invariant, Place, Verdicts};
 use schemas::events::dead_letters::DeadLetter;
 use schemas::events::orders::Reason;
@@ -233,16 +233,6 @@ fn letter(output: &Output) -> Option<Place> {
     let topic = Topic::from_number(*topic)?;
     let partition = TopicPartition { topic, partition: *partition };
     partition.input_index().map(|_| Place { partition, offset: *offset })
-}
-
-/// The order whose id has these bytes.
-pub(crate) fn order_of(EventId(bytes): EventId) -> OrderId {
-    let group = u16::from_be_bytes([bytes[0], bytes[1]]) >> 6;
-    // An id keeps the group in its first ten bits and shifts the rest behind it.
-    let mut hash = u128::from_be_bytes(bytes);
-    let hi = (hash >> 64) as u64;
-    hash = u128::from(hi << 10) << 64 | u128::from(hash as u64);
-    OrderId::new(group, hash.to_be_bytes())
 }
 
 fn is_refusal(event: &Event) -> bool {

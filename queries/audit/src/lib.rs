@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `plans`, `stream` | the plan topic read again; the log as a sequence of epochs |
 //! | `intake` | what was asked, by which key, and whether anything came of it |
-//! | `fold` | all that follows: `stock` and `levels`, `orders` and `payments`, `carts` |
+//! | `fold` | all that follows: `stock` and `claims`, `orders` and `payments`, `carts` |
 //! | `deadlines` | `now`, and whether what lapsed did so in time |
 //! | `rows`, `views` | the rows that the views must hold, compared |
 //! | `ledger` | what callers were told, compared |
@@ -16,6 +16,7 @@
 //! | `story` | one order's story, for people |
 
 mod carts;
+mod claims;
 mod deadlines;
 mod fold;
 mod intake;
@@ -26,6 +27,7 @@ mod plans;
 mod report;
 mod rows;
 mod stock;
+mod story;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -34,6 +36,7 @@ mod views;
 
 pub use ledger::{Ledger, LedgerReport};
 pub use report::{MoneyTotals, OrderTotals, Report, Totals, UnitTotals, ViewReport};
+pub use story::{StoryLine, story};
 pub use verdicts::{Example, Invariant, Place, Verdict, Verdicts};
 
 use fold::Fold;

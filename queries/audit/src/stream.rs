@@ -11,7 +11,7 @@ use crate::verdicts::{Example, Invariant, Place, Verdicts};
 use schemas::codec::{Codec, DecodeError};
 use schemas::envelope::Envelope;
 use schemas::events::Event;
-use schemas::id::EventId;
+use schemas::id::{EventId, OrderId};
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
 use sinks::event_log::{EventLog, OutputId, Reader, Record};
@@ -282,4 +282,13 @@ fn index(topic: u8, partition: u16) -> Option<usize> {
     let topic = Topic::from_number(topic)?;
     let at = TopicPartition { topic, partition };
     at.input_index().filter(|_| partition < topic.partitions())
+}
+
+/// The order whose id has these bytes: what a timer began is caused by its order's id.
+pub(crate) fn order_of(EventId(bytes): EventId) -> OrderId {
+    let number = u128::from_be_bytes(bytes);
+    // An id has the group in its first ten bits, and takes the rest from the hash's 54 behind.
+    let group = u16::from_be_bytes([bytes[0], bytes[1]]) >> 6;
+    let tail = number & u128::from(u64::MAX);
+    OrderId::new(group, ((number >> 64) << 74 | tail).to_be_bytes())
 }
