@@ -29,8 +29,10 @@ impl Deadlines {
         self.nows.len() as u64
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
-        self.nows.last().copied().unwrap_or(Timestamp::MIN)
+    /// `now` of an epoch, or of none.
+    pub(crate) fn now_of(&self, epoch: u64) -> Timestamp {
+        let at = usize::try_from(epoch).ok().and_then(|epoch| epoch.checked_sub(1));
+        at.and_then(|at| self.nows.get(at)).copied().unwrap_or(Timestamp::MIN)
     }
 
     /// An order of this key group lapsed.
@@ -54,11 +56,15 @@ impl Deadlines {
         (before < self.nows.len()).then_some(before as u64 + 1)
     }
 
-    /// Whether an order of this key group that lapses (or still has not) in this epoch should have
-    /// in an earlier one.
+    /// Whether an order of this key group that lapses in this epoch should have in an earlier one.
     pub(crate) fn is_late(&self, group: u16, deadline: Timestamp) -> bool {
+        self.is_late_in(self.epoch(), group, deadline)
+    }
+
+    /// The same of any epoch.
+    pub(crate) fn is_late_in(&self, epoch: u64, group: u16, deadline: Timestamp) -> bool {
         let Some(first) = self.first_reaching(deadline) else { return false };
-        let swept = |(from, to): &(u64, u64)| *from <= first && *to + 1 >= self.epoch();
-        first < self.epoch() && !self.full.get(&group).is_some_and(swept)
+        let swept = |(from, to): &(u64, u64)| *from <= first && *to + 1 >= epoch;
+        first < epoch && !self.full.get(&group).is_some_and(swept)
     }
 }

@@ -88,7 +88,7 @@ impl Fold {
     /// At the end of the log. `decided` is the last epoch known to have been decided.
     pub(crate) fn close(&mut self, decided: u64, verdicts: &mut Verdicts) {
         self.stock.close(verdicts);
-        self.orders.close(self.deadlines.now(), &self.stock, verdicts);
+        self.orders.close(decided, &self.deadlines, &self.stock, verdicts);
         self.intake.close(decided, verdicts);
     }
 }

@@ -1,5 +1,6 @@
 //! Orders and their payments, folded from the topics `orders` and `payment-requests`.
 
+use crate::deadlines::Deadlines;
 use crate::payments::Payment;
 use crate::stock::{Bench, Stock};
 use crate::verdicts::{Example, Invariant, Place, Verdicts};
@@ -326,14 +327,24 @@ impl Orders {
         }
     }
 
-    /// At the end of the log.
-    pub(crate) fn close(&self, now: Timestamp, stock: &Stock, verdicts: &mut Verdicts) {
+    /// At the end of the log, of which `decided` is the last epoch that is known to be decided.
+    pub(crate) fn close(
+        &self,
+        decided: u64,
+        deadlines: &Deadlines,
+        stock: &Stock,
+        verdicts: &mut Verdicts,
+    ) {
+        let now = deadlines.now_of(decided);
         for (id, order) in &self.all {
-            let over = order.expires_at.plus_ms(SLACK_MS) <= now;
-            verdicts.check(Invariant::I8, !(order.is_open() && over), || {
+            let left = || {
                 let expected = format!("an end by {}", order.expires_at.rfc3339());
                 Example::new(id, expected, format!("{:?} at {}", order.state, now.rfc3339()), None)
-            });
+            };
+            let over = order.expires_at.plus_ms(SLACK_MS) <= now;
+            verdicts.check(Invariant::I8, !(order.is_open() && over), left);
+            let late = deadlines.is_late_in(decided, id.group(), order.expires_at);
+            verdicts.check(Invariant::I5, !(order.is_open() && late), left);
             let returning = order.may_return()
                 && order.lines.iter().any(|l| stock.claims.contains_key(&(l.product, *id)));
             order.payment.close(*id, order, returning, verdicts);
