@@ -22,6 +22,7 @@ pub(crate) struct Claim {
 }
 
 /// How a claim ends.
+#[derive(Clone, Copy)]
 pub(crate) enum End {
     Released { quantity: u32, allocated: bool },
     Expired { quantity: u32 },

@@ -106,7 +106,7 @@ impl Intake {
                 opened.insert(e.order_id, e.customer_id);
             }
             let whose = |order: OrderId| {
-                orders.all.get(&order).map(|o| o.customer).or(opened.get(&order).copied())
+                orders.all.get(&order).map(|o| o.customer).or_else(|| opened.get(&order).copied())
             };
             if let Some((scope, key, action)) = key(&event, whose) {
                 self.claim(epoch.now, id, (scope, key), action);

@@ -131,7 +131,7 @@ impl Orders {
         Some(match event {
             Event::OrderRequested(e) => {
                 let id = e.order_id;
-                self.open(e, deadline, bench);
+                self.open(&e, deadline, bench);
                 id
             }
             Event::OrderRejected(e) => {
@@ -170,7 +170,7 @@ impl Orders {
         })
     }
 
-    fn open(&mut self, e: OrderRequested, deadline: Timestamp, bench: &mut Bench<'_>) {
+    fn open(&mut self, e: &OrderRequested, deadline: Timestamp, bench: &mut Bench<'_>) {
         let id = e.order_id;
         let place = Some(bench.place);
         let known = self.all.contains_key(&id);
@@ -321,7 +321,8 @@ impl Orders {
                     | OrderState::Requested
                     | OrderState::AwaitingPayment => "nothing held".to_owned(),
                 };
-                let found = claim.map_or("nothing".to_owned(), |claim| format!("{claim:?}"));
+                let found =
+                    claim.map_or_else(|| "nothing".to_owned(), |claim| format!("{claim:?}"));
                 Example::new(format_args!("{} of {id}", line.product), expected, found, None)
             });
         }

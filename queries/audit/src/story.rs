@@ -141,12 +141,15 @@ fn meaning(event: &Event, order: OrderId) -> Option<(u8, String)> {
 fn asked(event: &Event, order: OrderId) -> Option<(u8, String)> {
     let (of, meaning) = match event {
         Event::CheckoutRequested(e) => {
-            let what = e.lines.as_ref().map_or("the cart".to_owned(), |lines| {
-                let line = |line: &schemas::events::lines::OrderLine| {
-                    format!("{} of {} at {}", line.quantity, line.product_id, line.price)
-                };
-                lines.iter().map(line).collect::<Vec<_>>().join(", ")
-            });
+            let what = e.lines.as_ref().map_or_else(
+                || "the cart".to_owned(),
+                |lines| {
+                    let line = |line: &schemas::events::lines::OrderLine| {
+                        format!("{} of {} at {}", line.quantity, line.product_id, line.price)
+                    };
+                    lines.iter().map(line).collect::<Vec<_>>().join(", ")
+                },
+            );
             let (customer, currency, method) = (e.customer_id, e.currency, e.payment_method);
             (e.order_id, format!("{customer} asks for {what} {currency}, paid by {method}"))
         }

@@ -116,7 +116,7 @@ impl<'a> Stream<'a> {
                 return Ok(epoch.map(|epoch| self.hand_on(epoch)));
             }
             if let Some(record) = self.records.pop_front() {
-                self.take(record, verdicts, seen);
+                self.take(&record, verdicts, seen);
                 continue;
             }
             if self.ended {
@@ -129,7 +129,7 @@ impl<'a> Stream<'a> {
             if self.ended {
                 // What a plan took and nobody appended: opened without it, and judged so.
                 while let Some(planned) = self.unread.pop_front() {
-                    self.open_epoch(planned, verdicts);
+                    self.open_epoch(&planned, verdicts);
                 }
             }
         }
@@ -142,7 +142,7 @@ impl<'a> Stream<'a> {
         epoch
     }
 
-    fn take(&mut self, record: Record, verdicts: &mut Verdicts, seen: &mut dyn FnMut(&Input)) {
+    fn take(&mut self, record: &Record, verdicts: &mut Verdicts, seen: &mut dyn FnMut(&Input)) {
         self.read += 1;
         let place = Place { partition: record.partition, offset: record.offset };
         if let Some(index) = record.partition.input_index() {
@@ -153,13 +153,13 @@ impl<'a> Stream<'a> {
             waiting.reached = record.offset + 1;
             waiting.inputs.push_back(input);
         } else if record.partition.topic == Topic::Epochs {
-            self.plan(place, &record, verdicts);
+            self.plan(place, record, verdicts);
         } else {
-            self.output(place, &record, verdicts);
+            self.output(place, record, verdicts);
         }
         while self.unread.front().is_some_and(|planned| self.is_read(planned)) {
             if let Some(planned) = self.unread.pop_front() {
-                self.open_epoch(planned, verdicts);
+                self.open_epoch(&planned, verdicts);
             }
         }
     }
@@ -177,8 +177,8 @@ impl<'a> Stream<'a> {
         })
     }
 
-    fn open_epoch(&mut self, planned: Planned, verdicts: &mut Verdicts) {
-        self.pace(&planned, verdicts);
+    fn open_epoch(&mut self, planned: &Planned, verdicts: &mut Verdicts) {
+        self.pace(planned, verdicts);
         let mut inputs = Vec::new();
         for cut in &planned.cut {
             let at = index(cut.topic, cut.partition);
