@@ -1,3 +1,27 @@
 //! The dataflow and the epoch runtime.
 
+pub mod cut;
+pub mod dataflow;
+pub mod engine;
+pub mod epoch;
+pub mod hub;
+pub mod inputs;
+pub mod opener;
+pub mod operator;
+pub mod payment_worker;
+pub mod plan;
+#[cfg(test)]
+mod plan_model;
+pub mod planner;
+pub mod planner_clock;
+pub mod publisher;
 pub mod shards;
+pub mod views;
+
+#[cfg(test)]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    clippy::cast_possible_truncation,
+    reason = "a test names the events it looks for, and draws small numbers"
+)]
+mod tests;

@@ -1,1 +1,94 @@
-//! x
+//! The way out: what the log has decided, read from the views and told over HTTP.
+//!
+//! What must stay true here:
+//! - a read that asked for more than the views have waits, and where it cannot wait longer it says
+//!   so ([`freshness`]); it never passes off an old answer;
+//! - nothing here changes anything;
+//! - one file a resource, and all routes in [`router`].
+//!
+//! The command merges [`router`] with that of the way in, and [`finished`] gives the merged one
+//! its documentation and its answers to paths that are not there.
+
+mod answer;
+mod carts;
+mod ends;
+mod freshness;
+mod metrics;
+mod orders;
+mod pages;
+mod paging;
+mod path_id;
+mod payments;
+pub mod problem;
+mod products;
+mod reservations;
+mod status;
+mod stock;
+#[cfg(test)]
+mod tests;
+mod warehouses;
+
+pub use status::EngineStatus;
+
+use ends::Ends;
+use sinks::clock::Clock;
+use sinks::event_log::EventLog;
+use sinks::view_store::ViewStore;
+use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct Queries {
+    views: Arc<dyn ViewStore>,
+    ends: Ends,
+    clock: Clock,
+    status: Arc<dyn Fn() -> EngineStatus + Send + Sync>,
+}
+
+impl Queries {
+    /// Reads `views`, asks `log` for its ends (on a thread of its own, which ends with the last
+    /// clone of this), and tells of the engine what `status` says.
+    #[must_use]
+    pub fn new(
+        views: Arc<dyn ViewStore>,
+        log: Arc<dyn EventLog>,
+        clock: Clock,
+        status: Arc<dyn Fn() -> EngineStatus + Send + Sync>,
+    ) -> Self {
+        Self { views, ends: Ends::start(log), clock, status }
+    }
+}
+
+/// Every route of the way out.
+#[must_use]
+pub fn router(queries: Queries) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(warehouses::list))
+        .routes(routes!(warehouses::get))
+        .routes(routes!(products::list))
+        .routes(routes!(products::get))
+        .routes(routes!(stock::get))
+        .routes(routes!(reservations::list))
+        .routes(routes!(carts::get))
+        .routes(routes!(orders::get))
+        .routes(routes!(orders::of_customer))
+        .routes(routes!(payments::get))
+        .routes(routes!(status::get))
+        .routes(routes!(status::live))
+        .routes(routes!(status::ready))
+        .routes(routes!(metrics::get))
+        .route("/", axum::routing::get(pages::status))
+        .with_state(queries)
+}
+
+/// The merged router of a server, with `/openapi.json`, `/docs`, and problems for paths and
+/// methods that are not there.
+pub fn finished(merged: OpenApiRouter) -> axum::Router {
+    let (router, api) = merged.split_for_parts();
+    router
+        .merge(pages::documentation(api))
+        .fallback(problem::path_not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+}

@@ -1,6 +1,6 @@
 //! What every event carries beside its body.
 
-use crate::id::{EventId, Id};
+use crate::id::{EventId, Id, fixed16};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,7 @@ pub enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
     /// This event.
+    #[serde(with = "fixed16")]
     pub event_id: EventId,
     /// When it happened: an action's arrival, a decision's `now`.
     pub occurred_at: Timestamp,
@@ -32,7 +33,9 @@ pub struct Envelope {
     /// Under which id, if any.
     pub subject: Option<Id>,
     /// The event that caused this one; an action causes itself.
+    #[serde(with = "fixed16")]
     pub causation_id: EventId,
     /// The journey: the order's or action's id in bytes.
+    #[serde(with = "fixed16")]
     pub correlation_id: EventId,
 }

@@ -6,11 +6,14 @@
 //! [`envelope::Envelope`]. [`codec`] turns bytes into events and back; which schema an id on the
 //! wire means is an argument of it.
 
+pub mod bench;
 pub mod codec;
+pub mod compiled;
 pub mod envelope;
 pub mod events;
 pub mod hash;
 pub mod id;
+pub mod json;
 pub mod limits;
 pub mod money;
 pub mod position;

@@ -7,6 +7,8 @@ pub const LINES_MAX: usize = 100;
 pub const QUANTITY_MAX: u32 = 1_000_000;
 /// Price of one unit in minor units: 100 lines of 1,000,000 units still fit `i64`.
 pub const PRICE_MAX: i64 = 10_000_000_000;
+/// A sum of money in minor units: the dearest order there can be.
+pub const AMOUNT_MAX: i64 = LINES_MAX as i64 * QUANTITY_MAX as i64 * PRICE_MAX;
 /// Characters of a caller's id.
 pub const ID_MAX: usize = 64;
 /// Visible ASCII characters of an idempotency key.

@@ -53,7 +53,8 @@ impl<'de> Deserialize<'de> for Currency {
                 f.write_str("three capital letters")
             }
             fn visit_str<E: de::Error>(self, v: &str) -> Result<Currency, E> {
-                Currency::parse(v).ok_or_else(|| E::invalid_value(de::Unexpected::Str(v), &self))
+                Currency::parse(v)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Other("text"), &self))
             }
         }
         d.deserialize_str(Visitor)

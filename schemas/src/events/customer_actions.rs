@@ -1,5 +1,6 @@
 //! Topic `customer-actions`: what customers ask, and what payments became.
 
+use super::bounds;
 use super::lines::OrderLine;
 use crate::id::{
     ActionId, CustomerId, KeyHash, OrderId, PaymentId, PaymentMethod, ProductId, RegionId,
@@ -48,7 +49,7 @@ impl<'de> Deserialize<'de> for IdempotencyKey {
                 let legal = (1..=IDEMPOTENCY_KEY_MAX).contains(&v.len())
                     && v.bytes().all(|b| b.is_ascii_graphic());
                 if !legal {
-                    return Err(E::invalid_value(de::Unexpected::Str(v), &self));
+                    return Err(E::invalid_value(de::Unexpected::Other("text"), &self));
                 }
                 Ok(IdempotencyKey::Hash(KeyHash::of(v)))
             }
@@ -99,6 +100,7 @@ pub struct CartItemAddRequested {
     /// What.
     pub product_id: ProductId,
     /// How many more.
+    #[serde(deserialize_with = "bounds::quantity")]
     pub quantity: u32,
 }
 
@@ -112,6 +114,7 @@ pub struct CartItemSetRequested {
     /// What.
     pub product_id: ProductId,
     /// How many there shall be.
+    #[serde(deserialize_with = "bounds::quantity_or_none")]
     pub quantity: u32,
 }
 
@@ -156,6 +159,7 @@ pub struct PaymentReported {
     /// What it became.
     pub outcome: PaymentOutcome,
     /// In minor units.
+    #[serde(deserialize_with = "bounds::amount")]
     pub amount: i64,
     /// Of the amount.
     pub currency: Currency,

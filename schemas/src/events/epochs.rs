@@ -1,7 +1,8 @@
 //! Topic `epochs`: the arbiter. These events have no envelope: their own fields say who and when.
 
+use super::bounds;
 use super::lines::bounded;
-use crate::id::EventId;
+use crate::id::{EventId, fixed16};
 use crate::time::Timestamp;
 use crate::topic::{PARTITIONS, Topic};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -17,6 +18,7 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GenerationClaimed {
     /// Random: tells two claims apart.
+    #[serde(with = "fixed16")]
     pub claim_id: EventId,
     /// The generation in force that it follows; -1 is none.
     pub follows: i64,
@@ -71,6 +73,7 @@ pub struct EpochPlanned {
     /// One more than the last valid plan's, from 1.
     pub epoch: u64,
     /// Hash of the last valid plan's bytes and those of the claim in force.
+    #[serde(with = "fixed16")]
     pub previous: EventId,
     /// The planner's clock.
     pub planner_ms: Timestamp,
@@ -107,6 +110,7 @@ pub struct RecordSkipped {
     /// The partition.
     pub partition: u16,
     /// The record.
+    #[serde(serialize_with = "bounds::asked")]
     pub offset: u64,
 }
 
@@ -114,6 +118,7 @@ pub struct RecordSkipped {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanningDrained {
     /// The generation that shall stop.
+    #[serde(serialize_with = "bounds::asked")]
     pub generation: u64,
 }
 

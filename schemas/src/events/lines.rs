@@ -1,5 +1,6 @@
 //! Lists inside events: bounded while they are read, and without the heap where they are short.
 
+use super::bounds;
 use crate::id::{ProductId, WarehouseId};
 use crate::limits::{LINES_MAX, SPLIT_MAX};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -44,8 +45,10 @@ pub struct OrderLine {
     /// What.
     pub product_id: ProductId,
     /// How many, 1 to 1,000,000.
+    #[serde(deserialize_with = "bounds::quantity")]
     pub quantity: u32,
     /// What the shopper saw one unit cost, in minor units.
+    #[serde(deserialize_with = "bounds::price")]
     pub price: i64,
 }
 
@@ -55,6 +58,7 @@ pub struct Level {
     /// Where.
     pub warehouse_id: WarehouseId,
     /// How many, at least 1.
+    #[serde(deserialize_with = "bounds::quantity")]
     pub quantity: u32,
 }
 

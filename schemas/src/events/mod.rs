@@ -11,6 +11,7 @@
 //! | `epochs` | - | [`epochs`]: claims, plans, operators' words |
 //! | `dead-letters` | - | [`dead_letters`] |
 
+mod bounds;
 pub mod customer_actions;
 pub mod dead_letters;
 pub mod epochs;

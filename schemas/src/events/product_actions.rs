@@ -1,10 +1,10 @@
 //! Topic `product-actions`: what sellers and operators ask of a product.
 
+use super::bounds;
 use super::customer_actions::IdempotencyKey;
 use crate::id::{ActionId, ProductId, SellerId, WarehouseId};
-use crate::limits::ATTRIBUTES_MAX;
 use crate::money::Currency;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What is shown and asked for a product.
@@ -21,20 +21,18 @@ pub struct Listing {
     /// Its brand.
     pub brand: String,
     /// Of one unit, in minor units.
+    #[serde(deserialize_with = "bounds::price")]
     pub price: i64,
     /// Of the price.
     pub currency: Currency,
     /// Free names and values.
+    #[serde(deserialize_with = "bounds::attributes")]
     pub attributes: BTreeMap<String, String>,
     /// Pictures.
-    #[serde(deserialize_with = "urls")]
+    #[serde(deserialize_with = "bounds::image_urls")]
     pub image_urls: Vec<String>,
     /// The most units one order may have; null is no limit but the shop's.
     pub order_quantity_max: Option<u32>,
-}
-
-fn urls<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {
-    super::lines::bounded(d, ATTRIBUTES_MAX)
 }
 
 /// A listing to be made or changed.
@@ -45,6 +43,7 @@ pub struct ProductPutRequested {
     /// Which product.
     pub product_id: ProductId,
     /// The listing's version that the caller saw; null does not ask.
+    #[serde(serialize_with = "bounds::maybe_asked")]
     pub if_match: Option<u64>,
     /// The whole listing.
     pub listing: Box<Listing>,
@@ -58,6 +57,7 @@ pub struct ProductDelistRequested {
     /// Which product.
     pub product_id: ProductId,
     /// The listing's version that the caller saw; null does not ask.
+    #[serde(serialize_with = "bounds::maybe_asked")]
     pub if_match: Option<u64>,
 }
 
@@ -73,6 +73,7 @@ pub struct StockReceiptRequested {
     /// Where.
     pub warehouse_id: WarehouseId,
     /// How many.
+    #[serde(deserialize_with = "bounds::quantity")]
     pub quantity: u32,
     /// The caller's word for it.
     pub reference: String,
@@ -90,10 +91,12 @@ pub struct StockAdjustmentRequested {
     /// Where.
     pub warehouse_id: WarehouseId,
     /// Units more or, negative, less.
+    #[serde(deserialize_with = "bounds::change")]
     pub change: i64,
     /// Why.
     pub reason: String,
     /// The stock level's version that the caller saw; null does not ask.
+    #[serde(serialize_with = "bounds::maybe_asked")]
     pub expected_version: Option<u64>,
 }
 

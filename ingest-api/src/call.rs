@@ -1,0 +1,202 @@
+//! What a request says beside its path: who asks, with which key and conditions, and the body.
+
+use crate::fields::{Errors, Place};
+use crate::ingest::Ingest;
+use crate::json::{self, Json};
+use crate::principal::Principal;
+use crate::problem::{Code, Problem};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use bytes::Bytes;
+use schemas::id::{Id, OrderId};
+use schemas::limits::IDEMPOTENCY_KEY_MAX;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// Bytes of one action's body.
+pub(crate) const BODY_BYTES_MAX: usize = 64 << 10;
+/// Values in one action's body: a body of that size holds no more.
+const VALUES_MAX: usize = BODY_BYTES_MAX;
+/// The longest `Prefer: wait`, in seconds.
+const WAIT_MAX: u64 = 30;
+
+/// A request for one action.
+pub(crate) struct Call {
+    pub(crate) principal: Principal,
+    /// How long to wait for the decision.
+    pub(crate) wait: Option<Duration>,
+    pub(crate) ask: Ask,
+    body: Bytes,
+}
+
+/// What an action is asked with, singly or in a batch.
+pub(crate) struct Ask {
+    idempotency_key: Option<String>,
+    /// The listing's version that the caller saw.
+    pub(crate) if_match: Option<u64>,
+}
+
+impl Ask {
+    pub(crate) fn in_batch(idempotency_key: Option<String>) -> Self {
+        Self { idempotency_key, if_match: None }
+    }
+
+    /// The key; an action that needs one asks for it.
+    pub(crate) fn key(&self) -> Result<&str, Problem> {
+        let missing = "send a header Idempotency-Key: 1 to 255 visible ASCII characters, the same \
+                       whenever this request is repeated";
+        let key = self
+            .idempotency_key
+            .as_deref()
+            .ok_or_else(|| Problem::new(Code::IdempotencyKeyMissing, missing))?;
+        let legal = (1..=IDEMPOTENCY_KEY_MAX).contains(&key.len())
+            && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if !legal {
+            let detail = "must be 1 to 255 visible ASCII characters";
+            return Err(Problem::field("/idempotency_key", detail));
+        }
+        Ok(key)
+    }
+}
+
+impl Call {
+    /// The body, its fields not yet looked at.
+    pub(crate) fn json(&self) -> Result<Json<'_>, Problem> {
+        read_json(&self.body, VALUES_MAX)
+    }
+}
+
+/// Reads a body of at most `values_max` values.
+pub(crate) fn read_json(body: &[u8], values_max: usize) -> Result<Json<'_>, Problem> {
+    json::parse(body, values_max)
+        .map_err(|error| Problem::new(Code::Malformed, format!("not JSON: {error}")))
+}
+
+/// Reads a body's fields.
+pub(crate) fn read_fields<T>(
+    json: &Json<'_>,
+    read: impl FnOnce(Place<'_, '_>) -> Option<T>,
+) -> Result<T, Problem> {
+    let errors = Errors::default();
+    let value = read(Place::body(json, &errors));
+    errors.finish(value)
+}
+
+impl FromRequest<Ingest> for Call {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, ingest: &Ingest) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let Ok(principal) = Principal::from_request_parts(&mut parts, ingest).await;
+        let wait = wait(&parts.headers)?;
+        let ask = Ask {
+            idempotency_key: idempotency_key(&parts.headers)?,
+            if_match: if_match(&parts.headers)?,
+        };
+        let body = if parts.method == Method::DELETE {
+            Bytes::new()
+        } else {
+            json_body(Request::from_parts(parts, body), ingest).await?
+        };
+        Ok(Self { principal, wait, ask, body })
+    }
+}
+
+/// A caller's id in the path.
+pub(crate) fn path_id(name: &str, text: &str) -> Result<Id, Problem> {
+    let detail = "must be 1 to 64 characters of A-Za-z0-9._-";
+    Id::parse(text).ok_or_else(|| Problem::field(&format!("/{name}"), detail))
+}
+
+/// An order's id in the path: what is not one of ours names no order.
+pub(crate) fn path_order(text: &str) -> Result<OrderId, Problem> {
+    OrderId::parse(text).ok_or_else(|| Problem::new(Code::NotFound, "there is no such order"))
+}
+
+/// The ids in a request's path.
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(params) = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| Problem::new(Code::Malformed, rejection.body_text()))?;
+        Ok(Self(params))
+    }
+}
+
+/// The body of a request that says it is JSON, within the router's limit.
+pub(crate) async fn json_body(request: Request, ingest: &Ingest) -> Result<Bytes, Problem> {
+    let media =
+        request.headers().get(header::CONTENT_TYPE).map_or("", |v| v.to_str().unwrap_or(""));
+    let essence = media.split(';').next().unwrap_or("").trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        let detail = "send Content-Type: application/json";
+        return Err(Problem::new(Code::UnsupportedMediaType, detail));
+    }
+    raw_body(request, ingest).await
+}
+
+/// The body of any request, within the router's limit.
+pub(crate) async fn raw_body(request: Request, ingest: &Ingest) -> Result<Bytes, Problem> {
+    let reading = Bytes::from_request(request, ingest);
+    let late = || Problem::new(Code::Malformed, "the body did not arrive in time");
+    tokio::time::timeout(ingest.limits().body_timeout, reading)
+        .await
+        .map_err(|_elapsed| late())?
+        .map_err(|rejection| {
+            let too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
+            let code = if too_large { Code::TooLarge } else { Code::Malformed };
+            Problem::new(code, rejection.body_text())
+        })
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Problem::field("/idempotency_key", "must be given once"));
+    }
+    // What is no text is no visible ASCII either, and is refused as such.
+    Ok(Some(String::from_utf8_lossy(value.as_bytes()).into_owned()))
+}
+
+/// `Prefer: wait=N`; other preferences are not for us.
+fn wait(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
+    let malformed =
+        || Problem::new(Code::Malformed, format!("Prefer: wait must be 1 to {WAIT_MAX} seconds"));
+    for value in headers.get_all("prefer") {
+        let text = value.to_str().map_err(|_not_ascii| malformed())?;
+        for preference in text.split(',') {
+            let (name, seconds) = preference.split_once('=').unwrap_or((preference, ""));
+            if !name.trim().eq_ignore_ascii_case("wait") {
+                continue;
+            }
+            let seconds = number(seconds.trim()).filter(|n| (1..=WAIT_MAX).contains(n));
+            return seconds.map(|n| Some(Duration::from_secs(n))).ok_or_else(malformed);
+        }
+    }
+    Ok(None)
+}
+
+/// `If-Match: "7.123"`: the part before the dot is the listing's version, the epoch is not asked.
+fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let version = value.to_str().ok().and_then(|text| {
+        let tag = text.trim().strip_prefix('"')?.strip_suffix('"')?;
+        let (version, epoch) = tag.split_once('.').unwrap_or((tag, "0"));
+        number(epoch)?;
+        number(version)
+    });
+    let malformed = "If-Match must be an ETag of this product, such as \"7.123\"";
+    version.map(Some).ok_or_else(|| Problem::new(Code::Malformed, malformed))
+}
+
+/// Decimal digits and nothing else, in the range of versions on the log.
+fn number(text: &str) -> Option<u64> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse::<i64>().ok().filter(|_| digits).map(i64::unsigned_abs)
+}

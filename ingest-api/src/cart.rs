@@ -1,0 +1,137 @@
+//! `/v1/customers/{customer_id}/cart/items`: what a shopper means to buy.
+
+use crate::action::{Action, Decided, Key, Resource};
+use crate::call::{Ask, Call, Params, path_id, read_fields};
+use crate::decision::Accepted;
+use crate::fields::Place;
+use crate::ingest::Ingest;
+use crate::json::Json;
+use crate::problem::{Body, Problem};
+use axum::extract::State;
+use axum::response::Response;
+use schemas::events::customer_actions::{
+    CartItemAddRequested, CartItemSetRequested, IdempotencyKey,
+};
+use schemas::id::{CustomerId, ProductId};
+use schemas::limits::QUANTITY_MAX;
+use utoipa::ToSchema;
+
+/// More of a product.
+#[derive(ToSchema)]
+pub(crate) struct NewItem {
+    #[schema(value_type = String)]
+    product_id: ProductId,
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    quantity: u32,
+}
+
+/// How many there shall be.
+#[derive(ToSchema)]
+pub(crate) struct Units {
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    quantity: u32,
+}
+
+/// Puts more of a product into the cart.
+#[utoipa::path(post, path = "/v1/customers/{customer_id}/cart/items", tag = "cart",
+    params(("customer_id" = String, Path), ("Idempotency-Key" = String, Header),
+        ("Prefer" = Option<String>, Header)),
+    request_body = NewItem,
+    responses((status = 202, body = Accepted), (status = 201), (status = "4XX", body = Body<'_>)))]
+pub(crate) async fn post_item(
+    State(ingest): State<Ingest>,
+    Params(customer_id): Params<String>,
+    call: Call,
+) -> Result<Response, Problem> {
+    let action = add_action(&customer_id, &call.ask, &call.json()?)?;
+    ingest.act(&call, action).await
+}
+
+/// Sets how many of a product are in the cart.
+#[utoipa::path(put, path = "/v1/customers/{customer_id}/cart/items/{product_id}", tag = "cart",
+    params(("customer_id" = String, Path), ("product_id" = String, Path),
+        ("Prefer" = Option<String>, Header)),
+    request_body = Units,
+    responses((status = 202, body = Accepted), (status = 200), (status = "4XX", body = Body<'_>)))]
+pub(crate) async fn put_item(
+    State(ingest): State<Ingest>,
+    Params((customer_id, product_id)): Params<(String, String)>,
+    call: Call,
+) -> Result<Response, Problem> {
+    let action = put_action(&ingest, &customer_id, &product_id, &call.json()?)?;
+    ingest.act(&call, action).await
+}
+
+/// Takes a product out of the cart.
+#[utoipa::path(delete, path = "/v1/customers/{customer_id}/cart/items/{product_id}", tag = "cart",
+    params(("customer_id" = String, Path), ("product_id" = String, Path),
+        ("Prefer" = Option<String>, Header)),
+    responses((status = 202, body = Accepted), (status = 200), (status = "4XX", body = Body<'_>)))]
+pub(crate) async fn delete_item(
+    State(ingest): State<Ingest>,
+    Params((customer_id, product_id)): Params<(String, String)>,
+    call: Call,
+) -> Result<Response, Problem> {
+    let action = delete_action(&ingest, &customer_id, &product_id)?;
+    ingest.act(&call, action).await
+}
+
+pub(crate) fn add_action(customer_id: &str, ask: &Ask, json: &Json<'_>) -> Result<Action, Problem> {
+    let customer_id = CustomerId(path_id("customer_id", customer_id)?);
+    let idempotency_key = ask.key()?;
+    let NewItem { product_id, quantity } = read_fields(json, new_item)?;
+    let key = Key::Id(customer_id.0);
+    let body: [&[u8]; 2] = [&product_id.0.to_bytes(), &quantity.to_be_bytes()];
+    let action_id = key.action(idempotency_key, "cart/items", &body);
+    let idempotency_key = IdempotencyKey::Text(idempotency_key.into());
+    let event =
+        CartItemAddRequested { action_id, customer_id, idempotency_key, product_id, quantity };
+    Ok(Action::new(action_id, key, Decided::Added(Resource::Cart(customer_id)), event))
+}
+
+pub(crate) fn put_action(
+    ingest: &Ingest,
+    customer_id: &str,
+    product_id: &str,
+    json: &Json<'_>,
+) -> Result<Action, Problem> {
+    let Units { quantity } = read_fields(json, units)?;
+    set_action(ingest, customer_id, product_id, quantity)
+}
+
+pub(crate) fn delete_action(
+    ingest: &Ingest,
+    customer_id: &str,
+    product_id: &str,
+) -> Result<Action, Problem> {
+    set_action(ingest, customer_id, product_id, 0)
+}
+
+fn set_action(
+    ingest: &Ingest,
+    customer_id: &str,
+    product_id: &str,
+    quantity: u32,
+) -> Result<Action, Problem> {
+    let customer_id = CustomerId(path_id("customer_id", customer_id)?);
+    let product_id = ProductId(path_id("product_id", product_id)?);
+    let key = Key::Id(customer_id.0);
+    let action_id = ingest.unkeyed(key);
+    let event = CartItemSetRequested { action_id, customer_id, product_id, quantity };
+    Ok(Action::new(action_id, key, Decided::Changed(Resource::Cart(customer_id)), event))
+}
+
+fn new_item(body: Place<'_, '_>) -> Option<NewItem> {
+    body.object(&["product_id", "quantity"], |fields| {
+        let product_id = fields.required("product_id", Place::id);
+        let quantity = fields.required("quantity", |units| units.whole(1..=QUANTITY_MAX.into()));
+        Some(NewItem { product_id: ProductId(product_id?), quantity: quantity? })
+    })
+}
+
+fn units(body: Place<'_, '_>) -> Option<Units> {
+    body.object(&["quantity"], |fields| {
+        let quantity = fields.required("quantity", |units| units.whole(1..=QUANTITY_MAX.into()));
+        Some(Units { quantity: quantity? })
+    })
+}

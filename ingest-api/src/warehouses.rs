@@ -1,0 +1,73 @@
+//! `/v1/warehouses/{warehouse_id}`: set up or change a warehouse.
+
+use crate::action::{Action, Decided, Key, Resource};
+use crate::call::{Call, Params, path_id, read_fields};
+use crate::decision::Accepted;
+use crate::fields::Place;
+use crate::ingest::Ingest;
+use crate::json::Json;
+use crate::problem::{Body, Problem};
+use axum::extract::State;
+use axum::response::Response;
+use schemas::events::warehouse_actions::WarehousePutRequested;
+use schemas::id::{RegionId, WarehouseId};
+use schemas::limits::NAME_MAX;
+use utoipa::ToSchema;
+
+/// The least preferred of a shop's warehouses has a priority beyond this in no shop.
+const PRIORITY_MAX: i64 = 1_000_000;
+/// The priority of a warehouse that is given none.
+const PRIORITY_DEFAULT: u32 = 10;
+
+/// A warehouse.
+#[derive(ToSchema)]
+pub(crate) struct Warehouse {
+    #[schema(max_length = 200)]
+    name: String,
+    /// Where it stands.
+    #[schema(value_type = String, example = "eu")]
+    region: RegionId,
+    /// Lower is served from first.
+    #[schema(required = false, default = 10, maximum = 1_000_000)]
+    priority: u32,
+}
+
+/// Sets up or changes a warehouse.
+#[utoipa::path(put, path = "/v1/warehouses/{warehouse_id}", tag = "warehouses",
+    params(("warehouse_id" = String, Path), ("Prefer" = Option<String>, Header)),
+    request_body = Warehouse,
+    responses((status = 202, body = Accepted), (status = 200), (status = "4XX", body = Body<'_>)))]
+pub(crate) async fn put(
+    State(ingest): State<Ingest>,
+    Params(warehouse_id): Params<String>,
+    call: Call,
+) -> Result<Response, Problem> {
+    let action = put_action(&ingest, &warehouse_id, &call.json()?)?;
+    ingest.act(&call, action).await
+}
+
+pub(crate) fn put_action(
+    ingest: &Ingest,
+    warehouse_id: &str,
+    json: &Json<'_>,
+) -> Result<Action, Problem> {
+    let warehouse_id = WarehouseId(path_id("warehouse_id", warehouse_id)?);
+    let Warehouse { name, region, priority } = read_fields(json, warehouse)?;
+    let key = Key::Id(warehouse_id.0);
+    let action_id = ingest.unkeyed(key);
+    let event = WarehousePutRequested { action_id, warehouse_id, name, region, priority };
+    Ok(Action::new(action_id, key, Decided::Changed(Resource::Warehouse(warehouse_id)), event))
+}
+
+fn warehouse(body: Place<'_, '_>) -> Option<Warehouse> {
+    body.object(&["name", "region", "priority"], |fields| {
+        let name = fields.required("name", |name| name.text(1..=NAME_MAX));
+        let region = fields.required("region", Place::id);
+        let priority = fields.optional("priority", |priority| priority.whole(0..=PRIORITY_MAX));
+        Some(Warehouse {
+            name: name?,
+            region: RegionId(region?),
+            priority: priority?.unwrap_or(PRIORITY_DEFAULT),
+        })
+    })
+}

@@ -1,0 +1,93 @@
+//! Which records the next plan takes: the cut, and the time below which nothing is unplanned.
+//!
+//! The cut is causal. What customers' partitions have reached is fixed first; then the ends of the
+//! products' and warehouses' partitions are asked for and reached. So an action on a product that
+//! was acknowledged before a checkout was sent is planned no later than the checkout. Where the
+//! budget is short, records enter by append time, warehouses' and products' first at a tie.
+
+use crate::epoch::{Input, Partition};
+use schemas::events::epochs::Cut;
+use schemas::time::Timestamp;
+use schemas::topic::{Topic, TopicPartition};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// What one epoch may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Records.
+    pub records: usize,
+    /// Order lines.
+    pub lines: usize,
+    /// Bytes of values.
+    pub bytes: usize,
+    /// Append time from its first record to its last, in milliseconds.
+    pub span_ms: i64,
+}
+
+/// Bounds what one epoch makes the engine hold at once, and how long it takes.
+pub const BUDGET: Budget =
+    Budget { records: 10_000, lines: 50_000, bytes: 16 << 20, span_ms: 1_000 };
+
+/// A cut and its bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// The partitions that move.
+    pub cut: Vec<Cut>,
+    /// The least append time of a record in no earlier plan; for a partition that is read to its
+    /// end, the clock when that end was asked for.
+    pub bound_ms: Timestamp,
+}
+
+/// Selects from `inputs`, which are by [`TopicPartition::inputs`]. `limits` are the offsets below
+/// which a partition may be cut; `asked_at` is the clock when the ends were asked for, all of
+/// which are reached.
+#[must_use]
+pub fn select(
+    inputs: &[Partition],
+    limits: &[u64],
+    asked_at: Timestamp,
+    budget: Budget,
+) -> Selection {
+    let partitions: Vec<_> = TopicPartition::inputs().collect();
+    let bound_ms = inputs
+        .iter()
+        .map(|partition| partition.waiting.front().map_or(asked_at, |first| first.appended_at))
+        .min()
+        .unwrap_or(asked_at);
+    let mut ends: Vec<u64> = inputs.iter().map(|partition| partition.planned).collect();
+    let mut taken = vec![0usize; inputs.len()];
+    let head =
+        |index: usize, taken: &[usize]| -> Option<Reverse<(Timestamp, Reverse<Topic>, usize)>> {
+            let input = inputs[index].waiting.get(taken[index])?;
+            let place = (input.appended_at, Reverse(partitions[index].topic), index);
+            (input.offset < limits[index]).then_some(Reverse(place))
+        };
+    let mut heads: BinaryHeap<_> =
+        (0..inputs.len()).filter_map(|index| head(index, &taken)).collect();
+    let first = heads.peek().map(|Reverse((at, _, _))| *at);
+    let mut left = budget;
+    while let Some(Reverse((at, _, index))) = heads.pop() {
+        let input: &Input = &inputs[index].waiting[taken[index]];
+        let late = first.is_some_and(|first| at.0 - first.0 > budget.span_ms);
+        let fits = left.records > 0 && left.lines >= input.lines && left.bytes >= input.bytes;
+        let none_yet = left.records == budget.records;
+        if !none_yet && (late || !fits) {
+            break;
+        }
+        left.records -= 1;
+        left.lines = left.lines.saturating_sub(input.lines);
+        left.bytes = left.bytes.saturating_sub(input.bytes);
+        ends[index] = input.offset + 1;
+        taken[index] += 1;
+        heads.extend(head(index, &taken));
+    }
+    let cut = partitions
+        .iter()
+        .zip(inputs)
+        .zip(ends)
+        .filter(|((_, partition), end)| *end > partition.planned)
+        .map(|((at, _), end)| Cut { topic: at.topic as u8, partition: at.partition, end })
+        .collect();
+    Selection { cut, bound_ms }
+}

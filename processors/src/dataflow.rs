@@ -1,0 +1,124 @@
+//! The dataflow: customers and products in a loop, and a worker that drives it.
+//!
+//! ```text
+//!            +--------- feedback: a round later ----------+
+//!            v                                            |
+//! opens -> customers --Reserve, Secure, Confirm, ..--> products
+//!            |done                                        |done
+//!            +------------------> probe <-----------------+
+//! ```
+
+use crate::epoch::EpochInput;
+use crate::hub::Hub;
+use crate::operator::{Batch, Desk, ROUNDS, keyed};
+use crate::shards::customers::Customers;
+use crate::shards::products::Products;
+use machines::message::ToCustomer;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::operators::{Concat, ConnectLoop, Feedback, Probe};
+use timely::dataflow::{InputHandle, ProbeHandle};
+use timely::worker::Worker;
+
+type Opens = InputHandle<u64, CapacityContainerBuilder<Vec<u64>>>;
+
+/// How long a worker sleeps at most when nobody wakes it: a bound, not a rhythm.
+const PARK_MAX: Duration = Duration::from_secs(1);
+
+/// One worker's end of the dataflow.
+struct Mesh {
+    desk: Rc<RefCell<Desk>>,
+    opens: Opens,
+    probe: ProbeHandle<u64>,
+}
+
+impl Mesh {
+    fn build(
+        worker: &mut Worker,
+        customers: &Rc<RefCell<Customers>>,
+        products: &Rc<RefCell<Products>>,
+    ) -> Self {
+        let desk = Rc::new(RefCell::new(Desk::default()));
+        let mut opens = Opens::new();
+        let probe = ProbeHandle::new();
+        worker.dataflow::<u64, _, _>(|scope| {
+            let to_customers = opens.to_stream(scope);
+            let to_products = opens.to_stream(scope);
+            let (handle, replies) = scope.feedback::<Vec<Batch<ToCustomer>>>(1);
+            let (requests, customers_done) =
+                keyed(scope, Rc::clone(customers), Rc::clone(&desk), replies, to_customers);
+            let (replies, products_done) =
+                keyed(scope, Rc::clone(products), Rc::clone(&desk), requests, to_products);
+            replies.connect_loop(handle);
+            customers_done.concat(products_done).probe_with(&probe);
+        });
+        opens.advance_to(ROUNDS);
+        Self { desk, opens, probe }
+    }
+
+    fn open(&mut self, input: EpochInput) {
+        let epoch = input.context.epoch;
+        debug_assert_eq!(*self.opens.time(), epoch * ROUNDS, "epochs are opened one by one");
+        self.desk.borrow_mut().epochs.insert(epoch, input);
+        self.opens.send(epoch);
+        self.opens.advance_to((epoch + 1) * ROUNDS);
+    }
+
+    /// The first open epoch, if all workers are through with it.
+    fn finished(&self) -> Option<u64> {
+        let epoch = *self.desk.borrow().epochs.keys().next()?;
+        (!self.probe.less_equal(&(epoch * ROUNDS + ROUNDS - 1))).then_some(epoch)
+    }
+}
+
+/// Drives one worker until the hub says that it is done. Gives the bytes of its state at the end,
+/// if the hub asks for them.
+pub fn run(worker: &mut Worker, hub: &Arc<Hub>, hash_seed: u64) -> Vec<u8> {
+    let (index, peers) = (worker.index(), worker.peers());
+    let customers = Rc::new(RefCell::new(Customers::new(hash_seed)));
+    let products = Rc::new(RefCell::new(Products::new(hash_seed, index, peers)));
+    let mut mesh = Mesh::build(worker, &customers, &products);
+    hub.lock().register(index, std::thread::current());
+    loop {
+        let (input, done) = {
+            let mut state = hub.lock();
+            (state.take_epoch(index), state.worker_done())
+        };
+        if done {
+            break;
+        }
+        let busy = input.is_some();
+        if let Some(input) = input {
+            mesh.open(input);
+        }
+        if busy {
+            worker.step();
+        } else {
+            worker.step_or_park(Some(PARK_MAX));
+        }
+        while let Some(epoch) = mesh.finished() {
+            let part = {
+                let mut desk = mesh.desk.borrow_mut();
+                desk.epochs.remove(&epoch);
+                desk.parts.remove(&epoch).expect("both operators have spoken")
+            };
+            let finished = hub.lock().finish(epoch, index, part);
+            if let Err(reason) = finished {
+                hub.fail(reason);
+            }
+            hub.notify();
+        }
+    }
+    for dataflow in worker.installed_dataflows() {
+        worker.drop_dataflow(dataflow);
+    }
+    if !hub.lock().dump {
+        return Vec::new();
+    }
+    let mut bytes = customers.borrow().dump();
+    bytes.extend(products.borrow().dump());
+    bytes
+}

@@ -1,0 +1,310 @@
+//! The engine: its threads, started and stopped together.
+//!
+//! | thread | does | waits for |
+//! |---|---|---|
+//! | inputs | reads and decodes input partitions | the log; room in the hub |
+//! | opener | reads plans back, opens epochs | the log; records; room |
+//! | planner | claims, plans | records, timers, finished epochs |
+//! | workers | timely: customers, products | epochs |
+//! | publisher | gives ids, appends outputs | finished epochs; the log |
+//! | views | applies rows and marks | finished epochs; the store |
+
+use crate::dataflow;
+use crate::hub::{Hub, State};
+use crate::inputs;
+use crate::opener::Opener;
+use crate::planner::Planner;
+use crate::publisher;
+use crate::views;
+use schemas::codec::Codec;
+use schemas::events::epochs::Settings;
+use schemas::id::EventId;
+use schemas::time::Timestamp;
+use schemas::topic::{Topic, TopicPartition};
+use sinks::clock::Clock;
+use sinks::event_log::EventLog;
+use sinks::view_store::ViewStore;
+use std::fmt::Display;
+use std::io::Read as _;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use timely::WorkerConfig;
+use timely::communication::WorkerGuards;
+
+/// What the engine works on.
+#[derive(Clone)]
+pub struct Parts {
+    /// The event log.
+    pub log: Arc<dyn EventLog>,
+    /// The views.
+    pub views: Arc<dyn ViewStore>,
+    /// The schemas.
+    pub codec: Arc<Codec>,
+    /// The clock of the planner.
+    pub clock: Clock,
+}
+
+/// How it works.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Timely workers, at least 1.
+    pub workers: usize,
+    /// What the rules may read; part of the claim.
+    pub settings: Settings,
+    /// Seeds the hash maps: changes nothing that shows.
+    pub hash_seed: u64,
+    /// Whether it claims and plans; else it follows what stands on the log.
+    pub plans: bool,
+}
+
+/// How the engine is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Why nothing can be decided now.
+    pub not_ready: Option<String>,
+    /// The generation in force, -1 before the first.
+    pub generation: i64,
+    /// The last finished epoch.
+    pub epoch: u64,
+    /// `now` of the last plan.
+    pub now: Option<Timestamp>,
+    /// Input records applied.
+    pub records: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
+}
+
+/// Running timely workers; each gives the bytes of its state, if the hub asks for them.
+pub type Workers = WorkerGuards<Vec<u8>>;
+
+/// A running engine.
+pub struct Engine {
+    hub: Arc<Hub>,
+    threads: Vec<JoinHandle<()>>,
+    workers: Option<Workers>,
+}
+
+impl Engine {
+    /// Starts the threads. Replay begins at once; planning when it is through.
+    ///
+    /// # Errors
+    /// The log cannot be read, or a thread cannot be started.
+    pub fn start(parts: &Parts, options: Options) -> Result<Self, String> {
+        let hub = Hub::new(options.workers);
+        let Parts { log, views, codec, clock } = parts;
+        let mark = views.marks().borrow().clone();
+        let epochs = [(TopicPartition { topic: Topic::Epochs, partition: 0 }, 0)];
+        let from: Vec<_> = TopicPartition::inputs().map(|at| (at, 0)).collect();
+        let plan_reader = log.reader(&epochs).map_err(|error| error.to_string())?;
+        let input_reader = log.reader(&from).map_err(|error| error.to_string())?;
+        let tails = publisher::tails(log.as_ref()).map_err(|error| error.to_string())?;
+        let mut threads = Vec::new();
+        let mut spawn = |name: &str, work: Work| {
+            threads.push(spawn(&hub, name, work)?);
+            Ok::<_, String>(())
+        };
+        {
+            let (hub, codec) = (Arc::clone(&hub), Arc::clone(codec));
+            spawn("inputs", Box::new(move || text(inputs::run(&hub, input_reader, &codec))))?;
+        }
+        {
+            let mut opener = Opener::new(
+                Arc::clone(&hub),
+                Arc::clone(codec),
+                options.workers,
+                Arc::clone(&mark),
+            );
+            spawn("opener", Box::new(move || opener.run(plan_reader)))?;
+        }
+        {
+            let (hub, log, codec) = (Arc::clone(&hub), Arc::clone(log), Arc::clone(codec));
+            spawn("publisher", Box::new(move || text(publisher::run(&hub, &log, &codec, &tails))))?;
+        }
+        {
+            let (hub, views) = (Arc::clone(&hub), Arc::clone(views));
+            spawn("views", Box::new(move || text(views::run(&hub, &views, &mark))))?;
+        }
+        if options.plans {
+            let (hub, log, codec) = (Arc::clone(&hub), Arc::clone(log), Arc::clone(codec));
+            let mut planner =
+                Planner::new(hub, log, codec, clock.clone(), options.settings, claim_id()?);
+            spawn("planner", Box::new(move || planner.run()))?;
+        }
+        let workers = start_workers(&hub, options.workers, options.hash_seed)?;
+        Ok(Self { hub, threads, workers: Some(workers) })
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        status(&self.hub)
+    }
+
+    /// Asks how it is doing, from anywhere.
+    pub fn status_source(&self) -> impl Fn() -> Status + Send + Sync + use<> {
+        let hub = Arc::clone(&self.hub);
+        move || status(&hub)
+    }
+
+    /// Waits until it is ready to decide, from anywhere; an error if it failed or was stopped
+    /// before.
+    pub fn ready_source(&self) -> impl FnOnce() -> Result<(), String> + Send + use<> {
+        let hub = Arc::clone(&self.hub);
+        move || wait(&hub, |state| state.not_ready.is_none())
+    }
+
+    /// Blocks until all plans on the log up to this offset are done, published and in the views.
+    ///
+    /// # Errors
+    /// It failed or was stopped before.
+    pub fn wait_replayed(&self, plans_end: u64) -> Result<(), String> {
+        wait(&self.hub, |state| state.plans_read_to >= plans_end && state.settled())
+    }
+
+    /// Waits for a failure, from anywhere.
+    pub fn failure_source(&self) -> impl FnOnce() -> Option<String> + Send + use<> {
+        let hub = Arc::clone(&self.hub);
+        move || wait_failed(&hub)
+    }
+
+    /// Plans no more, finishes and publishes what is open, ends all threads.
+    ///
+    /// # Errors
+    /// It had failed, or fails now.
+    pub fn stop(mut self) -> Result<(), String> {
+        self.end().map(drop)
+    }
+
+    /// [`Engine::stop`], and the bytes of all state, by worker: for tests that compare runs.
+    ///
+    /// # Errors
+    /// It had failed, or fails now.
+    pub fn stop_with_dump(mut self) -> Result<Vec<Vec<u8>>, String> {
+        self.hub.lock().dump = true;
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<Vec<Vec<u8>>, String> {
+        self.hub.stop();
+        let mut dumps = Vec::new();
+        if let Some(workers) = self.workers.take() {
+            for dump in workers.join() {
+                dumps.push(dump?);
+            }
+        }
+        self.hub.notify();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                return Err("a thread of the engine panicked".to_owned());
+            }
+        }
+        self.hub.lock().failure.clone().map_or(Ok(dumps), Err)
+    }
+}
+
+impl Drop for Engine {
+    /// Stops it; a failure has been logged where it arose.
+    fn drop(&mut self) {
+        if self.workers.is_some()
+            && let Err(reason) = self.end()
+        {
+            tracing::error!(%reason, "the engine had failed");
+        }
+    }
+}
+
+type Work = Box<dyn FnOnce() -> Result<(), String> + Send>;
+
+fn text<E: Display>(result: Result<(), E>) -> Result<(), String> {
+    result.map_err(|error| error.to_string())
+}
+
+/// Fails the hub if its thread panics, so that the others do not wait for it.
+struct FailOnPanic(Arc<Hub>);
+
+impl Drop for FailOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail("a thread of the engine panicked; its message stands above".to_owned());
+        }
+    }
+}
+
+fn spawn(hub: &Arc<Hub>, name: &str, work: Work) -> Result<JoinHandle<()>, String> {
+    let hub = Arc::clone(hub);
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread
+        .spawn(move || {
+            let guard = FailOnPanic(Arc::clone(&hub));
+            if let Err(reason) = work() {
+                hub.fail(reason);
+            }
+            drop(guard);
+        })
+        .map_err(|error| format!("could not start the thread {name}: {error}"))
+}
+
+/// Starts the timely workers over the hub.
+///
+/// # Errors
+/// A thread cannot be started.
+pub fn start_workers(hub: &Arc<Hub>, workers: usize, hash_seed: u64) -> Result<Workers, String> {
+    let communication = if workers == 1 {
+        timely::CommunicationConfig::Thread
+    } else {
+        timely::CommunicationConfig::Process(workers)
+    };
+    let config = timely::Config { communication, worker: WorkerConfig::default() };
+    let hub = Mutex::new(Arc::clone(hub));
+    timely::execute(config, move |worker| {
+        let hub = Arc::clone(&hub.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let guard = FailOnPanic(Arc::clone(&hub));
+        let dump = dataflow::run(worker, &hub, hash_seed);
+        drop(guard);
+        dump
+    })
+}
+
+fn status(hub: &Hub) -> Status {
+    let state = hub.lock();
+    Status {
+        not_ready: state.failure.clone().or_else(|| state.not_ready.clone()),
+        generation: state.plans.generation(),
+        epoch: state.finished,
+        now: state.plans.now(),
+        records: state.records,
+        dead_letters: state.dead_letters,
+    }
+}
+
+fn wait(hub: &Hub, done: impl Fn(&State) -> bool) -> Result<(), String> {
+    let mut state = hub.lock();
+    loop {
+        if let Some(reason) = &state.failure {
+            return Err(reason.clone());
+        }
+        if done(&state) {
+            return Ok(());
+        }
+        if state.stopping {
+            return Err("the engine was stopped".to_owned());
+        }
+        state = hub.wait(state);
+    }
+}
+
+fn wait_failed(hub: &Hub) -> Option<String> {
+    let mut state = hub.lock();
+    while state.failure.is_none() && !state.stopping {
+        state = hub.wait(state);
+    }
+    state.failure.clone()
+}
+
+fn claim_id() -> Result<EventId, String> {
+    let mut bytes = [0; 16];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(|error| format!("could not draw a random claim id: {error}"))?;
+    Ok(EventId(bytes))
+}

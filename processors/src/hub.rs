@@ -1,0 +1,321 @@
+//! Where the engine's threads meet: one lock, one condition.
+//!
+//! ```text
+//! input reader --records--> inputs --(plan read back)--> mailboxes --> workers --> parts
+//!                                        opener                                   |
+//! planner <-- waits for records, timers, finished epochs        publisher, view writer
+//! ```
+//!
+//! Bounds: `inputs` holds at most [`INPUT_RECORDS_MAX`] records unless a plan waits for one that is
+//! not read yet; at most [`EPOCHS_OPEN_MAX`] epochs are open ahead of the last finished one; what
+//! is finished and not yet out is bounded by [`SPOOL_MAX`]: while it is full, nothing is opened and
+//! so nothing is planned.
+
+use crate::epoch::{EpochInfo, EpochInput, Finished, OPERATORS, Part, Partition, weight};
+use crate::plan::PlanTopic;
+use crate::shards::Decided;
+use schemas::events::epochs::EpochDigest;
+use schemas::time::Timestamp;
+use schemas::topic::TopicPartition;
+use sinks::view_store::rows::Row;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
+use std::time::Duration;
+
+/// Records read ahead of the plans.
+pub const INPUT_RECORDS_MAX: usize = 100_000;
+/// K: epochs open ahead of the last finished one.
+pub const EPOCHS_OPEN_MAX: u64 = 4;
+/// Events and rows finished and not yet out.
+pub const SPOOL_MAX: usize = 400_000;
+struct Opened {
+    info: EpochInfo,
+    dead: Vec<Decided>,
+    parts: Vec<Option<Part>>,
+}
+
+/// Everything behind the lock.
+pub struct State {
+    /// By [`TopicPartition::input_index`].
+    pub inputs: Vec<Partition>,
+    /// The plan topic, as far as it is read.
+    pub plans: PlanTopic,
+    /// How far that is.
+    pub plans_read_to: u64,
+    mailboxes: Vec<VecDeque<EpochInput>>,
+    workers: Vec<Option<Thread>>,
+    opened: BTreeMap<u64, Opened>,
+    /// The last epoch that all workers have finished.
+    pub finished: u64,
+    /// Finished epochs that the publisher has not taken.
+    pub to_publish: VecDeque<Finished>,
+    /// Finished epochs' rows that the view writer has not taken.
+    pub to_view: VecDeque<(EpochInfo, Vec<Row>)>,
+    spooled: usize,
+    /// Digests of finished epochs, until a valid plan has carried them.
+    pub digests: BTreeMap<u64, [u64; OPERATORS]>,
+    /// Digests that plans carried for epochs not finished here yet.
+    expected: BTreeMap<u64, [Option<u64>; OPERATORS]>,
+    /// Epochs up to here are out: published, and in the views.
+    pub published: u64,
+    /// See [`State::published`].
+    pub viewed: u64,
+    /// Of the last finished epoch: messages left over, and the earliest timer.
+    pub left: usize,
+    /// See [`State::left`].
+    pub next_deadline: Option<Timestamp>,
+    /// A plan waits for records that are not read yet.
+    pub reading_short: bool,
+    /// An operator's word ended planning under this generation.
+    pub drained: Option<u64>,
+    /// An operator's word: the wall clock is right.
+    pub time_accepted: Option<Timestamp>,
+    /// Why nothing can be decided now, if so; else this process plans.
+    pub not_ready: Option<String>,
+    /// Nothing more will be planned or opened.
+    pub stopping: bool,
+    /// Workers give the bytes of their state when they end: for tests that compare runs.
+    pub dump: bool,
+    /// The first thing that went wrong; all threads end.
+    pub failure: Option<String>,
+    /// Input records applied so far.
+    pub records: u64,
+    /// Dead letters so far.
+    pub dead_letters: u64,
+}
+
+/// The meeting place.
+pub struct Hub {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Hub {
+    /// A hub for this many workers.
+    #[must_use]
+    pub fn new(workers: usize) -> Arc<Self> {
+        let state = State {
+            inputs: TopicPartition::inputs().map(|_| Partition::default()).collect(),
+            plans: PlanTopic::default(),
+            plans_read_to: 0,
+            mailboxes: (0..workers).map(|_| VecDeque::new()).collect(),
+            workers: vec![None; workers],
+            opened: BTreeMap::new(),
+            finished: 0,
+            to_publish: VecDeque::new(),
+            to_view: VecDeque::new(),
+            spooled: 0,
+            digests: BTreeMap::new(),
+            expected: BTreeMap::new(),
+            published: 0,
+            viewed: 0,
+            left: 0,
+            next_deadline: None,
+            reading_short: false,
+            drained: None,
+            time_accepted: None,
+            not_ready: Some("the log is being replayed".to_owned()),
+            stopping: false,
+            dump: false,
+            failure: None,
+            records: 0,
+            dead_letters: 0,
+        };
+        Arc::new(Self { state: Mutex::new(state), changed: Condvar::new() })
+    }
+
+    /// The lock. A thread that panicked with it has set [`State::failure`] or will.
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes everybody who waits for a change of the state.
+    pub fn notify(&self) {
+        self.changed.notify_all();
+    }
+
+    /// Gives up the lock until something changes.
+    pub fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, for at most `timeout`.
+    pub fn wait_for<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        timeout: Duration,
+    ) -> MutexGuard<'a, State> {
+        self.changed.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Ends the engine for this reason; the first reason stands.
+    pub fn fail(&self, reason: String) {
+        let mut state = self.lock();
+        if state.failure.is_none() {
+            tracing::error!(%reason, "the engine stops");
+            state.failure = Some(reason);
+        }
+        state.wake_workers();
+        self.changed.notify_all();
+    }
+
+    /// Nothing more is planned or opened; what is open is finished.
+    pub fn stop(&self) {
+        let mut state = self.lock();
+        state.stopping = true;
+        state.wake_workers();
+        self.changed.notify_all();
+    }
+}
+
+impl State {
+    /// Whether all threads shall end at once.
+    #[must_use]
+    pub const fn failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// Records read and not planned.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.inputs.iter().map(|partition| partition.waiting.len()).sum()
+    }
+
+    /// Whether everything that valid plans say is done, published and in the views.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        let epoch = self.plans.epoch();
+        self.opened.is_empty()
+            && [self.finished, self.published, self.viewed].iter().all(|done| *done == epoch)
+    }
+
+    /// Whether another epoch may be opened.
+    #[must_use]
+    pub fn may_open(&self) -> bool {
+        let open = self.opened.len() as u64;
+        open < EPOCHS_OPEN_MAX && self.spooled < SPOOL_MAX
+    }
+
+    /// Epochs opened and not finished.
+    #[must_use]
+    pub fn open_epochs(&self) -> u64 {
+        self.opened.len() as u64
+    }
+
+    /// Names the thread to wake for this worker's mailbox.
+    pub fn register(&mut self, worker: usize, thread: Thread) {
+        self.workers[worker] = Some(thread);
+    }
+
+    fn wake_workers(&self) {
+        for thread in self.workers.iter().flatten() {
+            thread.unpark();
+        }
+    }
+
+    /// Opens an epoch: one input per worker.
+    pub fn open(&mut self, info: EpochInfo, inputs: Vec<EpochInput>, dead: Vec<Decided>) {
+        let parts = inputs.iter().map(|_| None).collect();
+        self.opened.insert(info.context.epoch, Opened { info, dead, parts });
+        for (mailbox, input) in self.mailboxes.iter_mut().zip(inputs) {
+            mailbox.push_back(input);
+        }
+        self.wake_workers();
+    }
+
+    /// The next epoch for this worker.
+    pub fn take_epoch(&mut self, worker: usize) -> Option<EpochInput> {
+        self.mailboxes[worker].pop_front()
+    }
+
+    /// Whether this worker is done: nothing comes any more and nothing is open.
+    #[must_use]
+    pub fn worker_done(&self) -> bool {
+        self.failed() || self.stopping && self.opened.is_empty()
+    }
+
+    /// Takes in what `worker` did in `epoch`; when all have spoken, the epoch is finished.
+    ///
+    /// # Errors
+    /// The digest differs from the one a plan carries: I16.
+    pub fn finish(&mut self, epoch: u64, worker: usize, part: Part) -> Result<(), String> {
+        let opened = self.opened.get_mut(&epoch).expect("an epoch is open until all finish it");
+        opened.parts[worker] = Some(part);
+        if opened.parts.iter().any(Option::is_none) {
+            return Ok(());
+        }
+        let Opened { info, dead, parts } = self.opened.remove(&epoch).expect("looked at above");
+        let mut digests = [0u64; OPERATORS];
+        let (mut rows, mut events) = (Vec::new(), Vec::with_capacity(parts.len()));
+        self.left = 0;
+        self.next_deadline = None;
+        for part in parts.into_iter().flatten() {
+            for (sum, digest) in digests.iter_mut().zip(part.digests) {
+                *sum = sum.wrapping_add(digest);
+            }
+            rows.extend(part.rows);
+            self.left += part.left;
+            self.next_deadline = self.next_deadline.into_iter().chain(part.next_deadline).min();
+            events.push(part.events);
+        }
+        self.spooled += weight(&events) + rows.len();
+        self.finished = epoch;
+        self.dead_letters += dead.len() as u64;
+        self.to_view.push_back((info.clone(), rows));
+        self.to_publish.push_back(Finished { info, events, dead });
+        if self.stopping {
+            self.wake_workers();
+        }
+        self.digests.insert(epoch, digests);
+        self.compare(epoch)
+    }
+
+    /// Takes in digests that a valid plan carries.
+    ///
+    /// # Errors
+    /// One differs from ours: I16.
+    pub fn expect_digests(&mut self, digests: &[EpochDigest]) -> Result<(), String> {
+        for EpochDigest { epoch, operator, digest } in digests {
+            let expected = self.expected.entry(*epoch).or_default();
+            if let Some(slot) = expected.get_mut(usize::from(*operator)) {
+                *slot = Some(digest.cast_unsigned());
+            }
+            self.compare(*epoch)?;
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, epoch: u64) -> Result<(), String> {
+        let (Some(ours), Some(theirs)) = (self.digests.get(&epoch), self.expected.get(&epoch))
+        else {
+            return Ok(());
+        };
+        for (operator, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+            if theirs.is_some_and(|theirs| theirs != *ours) {
+                return Err(format!(
+                    "I16: digest of operator {operator} in epoch {epoch} is {ours:016x} here, \
+                     {:016x} on the log: this build or machine decides differently",
+                    theirs.unwrap_or_default()
+                ));
+            }
+        }
+        if theirs.iter().all(Option::is_some) {
+            self.digests.remove(&epoch);
+            self.expected.remove(&epoch);
+        }
+        Ok(())
+    }
+
+    /// The publisher is through with an epoch of this many events.
+    pub fn set_published(&mut self, epoch: u64, events: usize) {
+        self.published = epoch;
+        self.spooled -= events;
+    }
+
+    /// The view writer is through with an epoch of this many rows.
+    pub fn set_viewed(&mut self, epoch: u64, rows: usize) {
+        self.viewed = epoch;
+        self.spooled -= rows;
+    }
+}

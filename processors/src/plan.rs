@@ -1,0 +1,162 @@
+//! The plan topic, read: which claim is in force, which plans are valid.
+//!
+//! Validity depends on the topic's prefix alone, never on a clock, a lease, or who reads:
+//! - A *claim*'s offset is its generation. It is void unless the generation it follows is the one
+//!   in force (-1 before the first) and its era is not lower.
+//! - A *plan* is valid if its generation is the one in force, its epoch is one more than the last
+//!   valid plan's (the first is 1), and `previous` is the hash of the last valid plan's bytes and
+//!   of the bytes of the claim in force. Void plans use up no epoch.
+//!
+//! So a plan that arrives twice, late, or from a process that should be dead is void for every
+//! reader, for ever.
+
+use schemas::events::Event;
+use schemas::events::epochs::{EpochPlanned, GenerationClaimed, RecordSkipped, Settings};
+use schemas::hash::hash128;
+use schemas::id::EventId;
+use schemas::time::Timestamp;
+
+const PREVIOUS: u64 = 2;
+const PLAN: u64 = 3;
+
+/// The claim in force.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InForce {
+    /// Its offset.
+    pub generation: u64,
+    /// What it says.
+    pub claim: GenerationClaimed,
+    bytes: Vec<u8>,
+}
+
+/// What a record on the plan topic meant.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Read {
+    /// A valid claim: it is in force from here on.
+    Claimed(GenerationClaimed),
+    /// A valid plan.
+    Planned(ValidPlan),
+    /// Void for every reader.
+    Void,
+    /// An operator sends a record to the dead letters.
+    Skip(RecordSkipped),
+    /// An operator ends planning under this generation.
+    Drain(u64),
+    /// An operator says that the wall clock is right.
+    TimeAccepted(Timestamp),
+}
+
+/// A valid plan and what its place on the topic adds to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValidPlan {
+    /// The plan.
+    pub plan: EpochPlanned,
+    /// Hash of its bytes, which views keep with their marks.
+    pub hash: EventId,
+    /// `now` of its epoch.
+    pub now: Timestamp,
+    /// When what its epoch reserves lapses.
+    pub deadline: Timestamp,
+    /// The era of the claim in force.
+    pub era: u32,
+}
+
+/// The state of the plan topic up to some offset.
+#[derive(Clone, Debug, Default)]
+pub struct PlanTopic {
+    in_force: Option<InForce>,
+    last_bytes: Vec<u8>,
+    last_epoch: u64,
+    now: Option<Timestamp>,
+}
+
+impl PlanTopic {
+    /// The claim in force.
+    #[must_use]
+    pub const fn in_force(&self) -> Option<&InForce> {
+        self.in_force.as_ref()
+    }
+
+    /// The generation in force, -1 before the first: what a claim must follow.
+    #[must_use]
+    pub fn generation(&self) -> i64 {
+        self.in_force.as_ref().map_or(-1, |c| i64::try_from(c.generation).unwrap_or(i64::MAX))
+    }
+
+    /// The epoch of the last valid plan; 0 before the first.
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.last_epoch
+    }
+
+    /// `now` of the last valid plan.
+    #[must_use]
+    pub const fn now(&self) -> Option<Timestamp> {
+        self.now
+    }
+
+    /// What the next plan's `previous` must be.
+    #[must_use]
+    pub fn previous(&self) -> EventId {
+        let claim = self.in_force.as_ref().map_or(&[][..], |claim| &claim.bytes);
+        let mut bytes = Vec::with_capacity(8 + self.last_bytes.len() + claim.len());
+        bytes.extend_from_slice(&(self.last_bytes.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(&self.last_bytes);
+        bytes.extend_from_slice(claim);
+        EventId(hash128(PREVIOUS, &bytes))
+    }
+
+    /// Takes in the next record.
+    pub fn read(
+        &mut self,
+        offset: u64,
+        appended_at: Timestamp,
+        bytes: &[u8],
+        event: Event,
+    ) -> Read {
+        if let Event::GenerationClaimed(claim) = event {
+            return self.claim(offset, bytes, claim);
+        }
+        if let Event::EpochPlanned(plan) = event {
+            return self.plan(appended_at, bytes, plan);
+        }
+        if let Event::RecordSkipped(skip) = event {
+            return Read::Skip(skip);
+        }
+        if let Event::PlanningDrained(drain) = event {
+            return Read::Drain(drain.generation);
+        }
+        if let Event::TimeAccepted(time) = event {
+            return Read::TimeAccepted(time.wall_ms);
+        }
+        Read::Void
+    }
+
+    fn claim(&mut self, offset: u64, bytes: &[u8], claim: GenerationClaimed) -> Read {
+        let era = self.in_force.as_ref().map_or(0, |c| c.claim.era);
+        if claim.follows != self.generation() || claim.era < era {
+            return Read::Void;
+        }
+        self.in_force = Some(InForce { generation: offset, claim, bytes: bytes.to_vec() });
+        Read::Claimed(claim)
+    }
+
+    fn plan(&mut self, appended_at: Timestamp, bytes: &[u8], plan: EpochPlanned) -> Read {
+        let Some(in_force) = &self.in_force else { return Read::Void };
+        if plan.generation != in_force.generation
+            || plan.epoch != self.last_epoch + 1
+            || plan.previous != self.previous()
+        {
+            return Read::Void;
+        }
+        let era = in_force.claim.era;
+        let Settings { reservation_timeout_ms } = in_force.claim.settings;
+        let earliest = plan.planner_ms.min(plan.bound_ms).min(appended_at);
+        let now = self.now.map_or(earliest, |before| before.max(earliest));
+        let deadline = now.max(plan.planner_ms).plus_ms(reservation_timeout_ms);
+        self.now = Some(now);
+        self.last_epoch = plan.epoch;
+        self.last_bytes = bytes.to_vec();
+        Read::Planned(ValidPlan { hash: EventId(hash128(PLAN, bytes)), now, deadline, era, plan })
+    }
+}

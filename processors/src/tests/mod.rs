@@ -1,0 +1,5 @@
+//! Tests of the engine as a whole, on the real log and views: a history with everything in it,
+//! and what must not change the outcome.
+
+mod determinism;
+mod history;

@@ -1,0 +1,109 @@
+//! `/metrics` in Prometheus' text format: what `/v1/status` says, as numbers over time.
+//!
+//! Labels are bounded by the code: partitions, views, invariants.
+
+use crate::Queries;
+use crate::problem::Problem;
+use crate::status::Report;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use std::fmt::{Display, Write};
+
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Numbers for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "running",
+    responses((status = 200, body = String, content_type = "text/plain"))
+)]
+pub(crate) async fn get(State(queries): State<Queries>) -> Result<Response, Problem> {
+    let report = queries.report().await?;
+    let ready = (queries.status)().ready.is_ok();
+    Ok(([(header::CONTENT_TYPE, TEXT)], text(&report, ready)).into_response())
+}
+
+fn text(report: &Report, ready: bool) -> String {
+    let mut out = String::new();
+    let partitions = || report.log.iter();
+    let views = || report.views.iter();
+    let invariants = || report.invariants.iter();
+    metric(&mut out, "ready", "gauge", "1 while actions are decided.", [("", u64::from(ready))]);
+    metric(
+        &mut out,
+        "epochs_finished_total",
+        "counter",
+        "Epochs finished since the log began.",
+        [("", report.epoch)],
+    );
+    metric(
+        &mut out,
+        "records_applied_total",
+        "counter",
+        "Records of the log that are in the views.",
+        partitions().map(|(name, p)| (label("partition", name), p.applied)),
+    );
+    metric(
+        &mut out,
+        "lag_records",
+        "gauge",
+        "Records of the log that are not yet in the views.",
+        partitions().filter_map(|(name, p)| {
+            p.end.map(|end| (label("partition", name), end.saturating_sub(p.applied)))
+        }),
+    );
+    metric(
+        &mut out,
+        "view_lag_milliseconds",
+        "gauge",
+        "Age of the views' epoch while records are missing in them.",
+        views().map(|view| (label("view", view.name), view.lag_ms)),
+    );
+    metric(
+        &mut out,
+        "view_rows",
+        "gauge",
+        "Rows of a view.",
+        views().map(|view| (label("view", view.name), view.rows)),
+    );
+    metric(
+        &mut out,
+        "invariant_checks_total",
+        "counter",
+        "How often an invariant was checked.",
+        invariants().map(|(id, i)| (label("invariant", id), i.checked)),
+    );
+    metric(
+        &mut out,
+        "invariant_breaches_total",
+        "counter",
+        "How often an invariant did not hold.",
+        invariants().map(|(id, i)| (label("invariant", id), i.breaches)),
+    );
+    metric(
+        &mut out,
+        "dead_letters_total",
+        "counter",
+        "Records put aside.",
+        [("", report.dead_letters)],
+    );
+    out
+}
+
+fn label(name: &str, value: &str) -> String {
+    format!("{{{name}=\"{value}\"}}")
+}
+
+fn metric<L: Display>(
+    out: &mut String,
+    name: &str,
+    kind: &str,
+    help: &str,
+    samples: impl IntoIterator<Item = (L, u64)>,
+) {
+    let told = "a String takes what is written";
+    writeln!(out, "# HELP watermart_{name} {help}\n# TYPE watermart_{name} {kind}").expect(told);
+    for (labels, value) in samples {
+        writeln!(out, "watermart_{name}{labels} {value}").expect(told);
+    }
+}

@@ -1,0 +1,62 @@
+//! The schemas as they stand under `avro/`, one an event.
+
+use crate::events::EventKind;
+use serde_json::Value;
+
+/// The text of an event's schema.
+#[must_use]
+pub const fn schema(kind: EventKind) -> &'static str {
+    macro_rules! avsc {
+        ($path:literal) => {
+            include_str!(concat!("../avro/", $path, ".avsc"))
+        };
+    }
+    match kind {
+        EventKind::CheckoutRequested => avsc!("customer-actions/CheckoutRequested"),
+        EventKind::CartItemAddRequested => avsc!("customer-actions/CartItemAddRequested"),
+        EventKind::CartItemSetRequested => avsc!("customer-actions/CartItemSetRequested"),
+        EventKind::CancellationRequested => avsc!("customer-actions/CancellationRequested"),
+        EventKind::PaymentReported => avsc!("customer-actions/PaymentReported"),
+        EventKind::ProductPutRequested => avsc!("product-actions/ProductPutRequested"),
+        EventKind::ProductDelistRequested => avsc!("product-actions/ProductDelistRequested"),
+        EventKind::StockReceiptRequested => avsc!("product-actions/StockReceiptRequested"),
+        EventKind::StockAdjustmentRequested => avsc!("product-actions/StockAdjustmentRequested"),
+        EventKind::SafetyStockSetRequested => avsc!("product-actions/SafetyStockSetRequested"),
+        EventKind::WarehousePutRequested => avsc!("warehouse-actions/WarehousePutRequested"),
+        EventKind::CartChanged => avsc!("orders/CartChanged"),
+        EventKind::CartCleared => avsc!("orders/CartCleared"),
+        EventKind::CustomerActionRejected => avsc!("orders/CustomerActionRejected"),
+        EventKind::OrderRequested => avsc!("orders/OrderRequested"),
+        EventKind::OrderRejected => avsc!("orders/OrderRejected"),
+        EventKind::OrderAwaitingPayment => avsc!("orders/OrderAwaitingPayment"),
+        EventKind::OrderConfirmed => avsc!("orders/OrderConfirmed"),
+        EventKind::OrderCancelled => avsc!("orders/OrderCancelled"),
+        EventKind::PaymentChanged => avsc!("orders/PaymentChanged"),
+        EventKind::ProductListed => avsc!("inventory/ProductListed"),
+        EventKind::ProductDelisted => avsc!("inventory/ProductDelisted"),
+        EventKind::ProductActionRejected => avsc!("inventory/ProductActionRejected"),
+        EventKind::StockReceived => avsc!("inventory/StockReceived"),
+        EventKind::StockAdjusted => avsc!("inventory/StockAdjusted"),
+        EventKind::SafetyStockChanged => avsc!("inventory/SafetyStockChanged"),
+        EventKind::StockReserved => avsc!("inventory/StockReserved"),
+        EventKind::ReservationSecured => avsc!("inventory/ReservationSecured"),
+        EventKind::StockRefused => avsc!("inventory/StockRefused"),
+        EventKind::StockAllocated => avsc!("inventory/StockAllocated"),
+        EventKind::StockReleased => avsc!("inventory/StockReleased"),
+        EventKind::ReservationExpired => avsc!("inventory/ReservationExpired"),
+        EventKind::ReservationRevoked => avsc!("inventory/ReservationRevoked"),
+        EventKind::AllocationShorted => avsc!("inventory/AllocationShorted"),
+        EventKind::PaymentRequested => avsc!("payment-requests/PaymentRequested"),
+        EventKind::GenerationClaimed => avsc!("epochs/GenerationClaimed"),
+        EventKind::EpochPlanned => avsc!("epochs/EpochPlanned"),
+        EventKind::RecordSkipped => avsc!("epochs/RecordSkipped"),
+        EventKind::PlanningDrained => avsc!("epochs/PlanningDrained"),
+        EventKind::TimeAccepted => avsc!("epochs/TimeAccepted"),
+        EventKind::DeadLetter => avsc!("dead-letters/DeadLetter"),
+    }
+}
+
+/// The same, parsed.
+pub(crate) fn json(kind: EventKind) -> Value {
+    serde_json::from_str(schema(kind)).expect("a test parses each of them")
+}

@@ -1,0 +1,383 @@
+//! Ids: text outside, 16 `Copy` bytes inside.
+//!
+//! A caller's id of up to 15 characters is kept as it is: a length byte and the text. A longer
+//! one becomes the tag `0xff` and 120 bits of its SHA-256, and its text is remembered in one
+//! table of the process, which only ever grows by the distinct long ids that the log holds.
+//! Nothing is decided by that table: it gives the text back when an id is shown.
+//!
+//! Our own ids (orders, payments) are 16 bytes of a hash whose first ten bits are the key group
+//! of the customer; they need no table.
+
+mod base32;
+mod event_id;
+
+pub use event_id::EventId;
+pub(crate) use event_id::fixed16;
+
+use crate::hash::Hasher;
+use crate::limits::ID_MAX;
+use crate::topic::GROUPS;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{LazyLock, RwLock};
+
+const INLINE_MAX: usize = 15;
+const HASHED: u8 = 0xff;
+
+const LEGAL: [bool; 256] = {
+    let mut legal = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        legal[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        byte += 1;
+    }
+    legal
+};
+
+static LONG_IDS: LazyLock<RwLock<HashMap<Id, Box<str>>>> = LazyLock::new(RwLock::default);
+
+/// A caller's id. The order is that of the bytes, not of the text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Id([u64; 2]);
+
+impl Id {
+    /// Takes 1 to 64 characters of `A-Za-z0-9._-`; else `None`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() || text.len() > ID_MAX {
+            return None;
+        }
+        if !text.bytes().fold(true, |legal, byte| legal & LEGAL[usize::from(byte)]) {
+            return None;
+        }
+        if text.len() > INLINE_MAX {
+            return Some(Self::long(text));
+        }
+        let word = |bytes: &[u8]| bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        let (head, tail) = text.as_bytes().split_at(text.len().min(7));
+        let hi = (text.len() as u64) << 56 | word(head) << (8 * (7 - head.len()));
+        let lo = if tail.is_empty() { 0 } else { word(tail) << (8 * (8 - tail.len())) };
+        Some(Self([hi, lo]))
+    }
+
+    fn long(text: &str) -> Self {
+        let mut bytes = [0; 16];
+        bytes[0] = HASHED;
+        bytes[1..].copy_from_slice(&Sha256::digest(text.as_bytes())[..15]);
+        let id = Self::from_bytes(bytes);
+        let known = LONG_IDS.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !known.contains_key(&id) {
+            drop(known);
+            let mut known = LONG_IDS.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            known.insert(id, text.into());
+        }
+        id
+    }
+
+    /// The 16 bytes of a payment as a record's key, for sorting and hashing. It is no caller's id
+    /// and has no text.
+    #[must_use]
+    pub const fn of_payment(payment: PaymentId) -> Self {
+        Self(payment.0)
+    }
+
+    const fn from_bytes(b: [u8; 16]) -> Self {
+        let hi = u64::from_be_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]);
+        let lo = u64::from_be_bytes([b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]]);
+        Self([hi, lo])
+    }
+
+    /// The 16 bytes.
+    #[inline]
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.0[0].to_be_bytes());
+        bytes[8..].copy_from_slice(&self.0[1].to_be_bytes());
+        bytes
+    }
+
+    /// The 16 bytes as two words, for hashing.
+    #[inline]
+    #[must_use]
+    pub const fn words(self) -> [u64; 2] {
+        self.0
+    }
+
+    /// The frozen hash of this id.
+    #[inline]
+    #[must_use]
+    pub const fn hash(self) -> u64 {
+        Hasher::new(1).word(self.0[0]).word(self.0[1]).finish()
+    }
+
+    /// The key group: the first ten bits of the frozen hash.
+    #[inline]
+    #[must_use]
+    pub const fn group(self) -> u16 {
+        (self.hash() >> 54) as u16 % GROUPS
+    }
+
+    /// Calls `f` with the text.
+    pub fn with_text<R>(self, f: impl FnOnce(&str) -> R) -> R {
+        let bytes = self.to_bytes();
+        if bytes[0] == HASHED {
+            let known = LONG_IDS.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            return f(known.get(&self).map_or("", |text| text));
+        }
+        let text = &bytes[1..=usize::from(bytes[0]).min(INLINE_MAX)];
+        f(std::str::from_utf8(text).unwrap_or(""))
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with_text(|text| f.write_str(text))
+    }
+}
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with_text(|text| f.write_str(text))
+    }
+}
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        self.with_text(|text| s.serialize_str(text))
+    }
+}
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Id;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("1 to 64 characters of A-Za-z0-9._-")
+            }
+            fn visit_str<E: de::Error>(self, v: &str) -> Result<Id, E> {
+                Id::parse(v).ok_or_else(|| E::invalid_value(de::Unexpected::Other("text"), &self))
+            }
+        }
+        d.deserialize_str(Visitor)
+    }
+}
+
+macro_rules! callers_id {
+    ($($(#[$doc:meta])* $name:ident),*) => {$(
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize,
+            Deserialize,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub Id);
+
+        impl $name {
+            /// Takes 1 to 64 characters of `A-Za-z0-9._-`; else `None`.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                Id::parse(text).map(Self)
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+callers_id!(
+    /// A product: the thing listed, counted and sold.
+    ProductId,
+    /// A customer; a guest session is one too.
+    CustomerId,
+    /// A warehouse.
+    WarehouseId,
+    /// A seller.
+    SellerId,
+    /// A region, of a warehouse or an address.
+    RegionId,
+    /// A payment method's token, as the gateway understands it.
+    PaymentMethod
+);
+
+macro_rules! our_id {
+    ($($(#[$doc:meta])* $name:ident, $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        pub struct $name([u64; 2]);
+
+        impl $name {
+            /// An id in `group`, from 16 bytes of hash.
+            #[must_use]
+            pub const fn new(group: u16, hash: [u8; 16]) -> Self {
+                let [hi, lo] = Id::from_bytes(hash).0;
+                Self([hi >> 10 | (group as u64) << 54, lo])
+            }
+
+            /// Reads the prefix and 26 characters of base 32; else `None`.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                let rest = text.strip_prefix($prefix)?;
+                base32::decode(rest.as_bytes()).map(|b| Self(Id::from_bytes(b).0))
+            }
+
+            /// The key group of the customer it belongs to.
+            #[inline]
+            #[must_use]
+            pub const fn group(self) -> u16 {
+                (self.0[0] >> 54) as u16
+            }
+
+            /// The 16 bytes.
+            #[inline]
+            #[must_use]
+            pub fn to_bytes(self) -> [u8; 16] {
+                Id(self.0).to_bytes()
+            }
+
+            /// The 16 bytes as two words, for hashing.
+            #[inline]
+            #[must_use]
+            pub const fn words(self) -> [u64; 2] {
+                self.0
+            }
+
+            /// Calls `f` with the text.
+            pub fn with_text<R>(self, f: impl FnOnce(&str) -> R) -> R {
+                let mut text = [0; $prefix.len() + 26];
+                text[..$prefix.len()].copy_from_slice($prefix.as_bytes());
+                text[$prefix.len()..].copy_from_slice(&base32::encode(self.to_bytes()));
+                f(std::str::from_utf8(&text).unwrap_or(""))
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.with_text(|text| f.write_str(text))
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.with_text(|text| f.write_str(text))
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                self.with_text(|text| s.serialize_str(text))
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                struct Visitor;
+                impl de::Visitor<'_> for Visitor {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str(concat!($prefix, " and 26 characters of base 32"))
+                    }
+                    fn visit_str<E: de::Error>(self, v: &str) -> Result<$name, E> {
+                        $name::parse(v)
+                            .ok_or_else(|| E::invalid_value(de::Unexpected::Other("text"), &self))
+                    }
+                }
+                d.deserialize_str(Visitor)
+            }
+        }
+    )*};
+}
+our_id!(
+    /// An order. Carries its customer's key group.
+    OrderId, "ord_";
+    /// A payment: the same bytes as its order's id.
+    PaymentId, "pay_";
+    /// An action that is no checkout: a receipt, a cancellation. Made like an order's id.
+    ActionId, "act_";
+);
+
+impl OrderId {
+    /// The order's payment.
+    #[must_use]
+    pub const fn payment(self) -> PaymentId {
+        PaymentId(self.0)
+    }
+
+    /// The checkout as an action: an order is known by the same bytes.
+    #[must_use]
+    pub const fn action(self) -> ActionId {
+        ActionId(self.0)
+    }
+}
+impl PaymentId {
+    /// The payment's order.
+    #[must_use]
+    pub const fn order(self) -> OrderId {
+        OrderId(self.0)
+    }
+}
+
+/// What an action is known by: 16 bytes of SHA-256 over who, key, route and canonical body, with
+/// the key group in front. Parts are taken in with their lengths, so no two lists of parts agree.
+#[must_use]
+pub fn action_id(group: u16, parts: &[&[u8]]) -> ActionId {
+    let mut sha = Sha256::new();
+    for part in parts {
+        sha.update((part.len() as u64).to_be_bytes());
+        sha.update(part);
+    }
+    let mut hash = [0; 16];
+    hash.copy_from_slice(&sha.finalize()[..16]);
+    ActionId::new(group, hash)
+}
+
+impl ActionId {
+    /// The order that a checkout with this id opens.
+    #[must_use]
+    pub const fn order(self) -> OrderId {
+        OrderId(self.0)
+    }
+}
+
+/// An idempotency key inside: 16 bytes of the SHA-256 of its text. On the log it is the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct KeyHash(pub [u64; 2]);
+
+impl KeyHash {
+    /// The hash of `key`.
+    #[must_use]
+    pub fn of(key: &str) -> Self {
+        let mut hash = [0; 16];
+        hash.copy_from_slice(&Sha256::digest(key.as_bytes())[..16]);
+        Self(Id::from_bytes(hash).0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callers_id_shows_its_text_whatever_its_length() {
+        for length in [1, 14, 15, 16, 64] {
+            let text: String = ('a'..='z').cycle().take(length).collect();
+            let id = Id::parse(&text).expect("legal");
+            assert_eq!(id.to_string(), text);
+            assert_eq!(Id::parse(&text), Some(id));
+        }
+        for text in ["", "a b", "a/b", "\u{e4}", &"a".repeat(65)] {
+            assert_eq!(Id::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn our_ids_read_back_and_carry_their_group() {
+        let order = OrderId::new(1023, [0xab; 16]);
+        assert_eq!(order.group(), 1023);
+        let text = order.to_string();
+        assert_eq!((text.len(), &text[..4]), (30, "ord_"));
+        assert_eq!(OrderId::parse(&text), Some(order));
+        assert_eq!(order.payment().order(), order);
+        for text in ["ord_", "pay_00000000000000000000000000", "ord_z0000000000000000000000000"] {
+            assert_eq!(OrderId::parse(text), None, "{text}");
+        }
+    }
+}

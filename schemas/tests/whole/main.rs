@@ -1,0 +1,9 @@
+//! The contract as a whole: what stands on the log, checked from outside.
+
+mod allocations;
+mod compatibility;
+mod cross_check;
+mod golden;
+mod hostile;
+mod round_trip;
+mod samples;

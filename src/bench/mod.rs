@@ -1,0 +1,151 @@
+//! `watermart bench`: measures one part, cases interleaved in one run, and prints a report.
+
+mod decode;
+mod demand;
+mod engine;
+mod hot_product;
+mod shop;
+
+use crate::cli::{Bench, BenchName};
+use crate::exit::Failure;
+use serde::Serialize;
+use sinks::clock::Clock;
+use std::collections::BTreeMap;
+use std::process::Command;
+
+/// What a bench found.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    bench: &'static str,
+    commit: String,
+    machine: Machine,
+    rounds: u16,
+    setup: BTreeMap<&'static str, String>,
+    figures: Vec<Figure>,
+}
+
+#[derive(Debug, Serialize)]
+struct Machine {
+    cpu: String,
+    cores: usize,
+    memory_bytes: u64,
+}
+
+/// One figure over all rounds.
+#[derive(Debug, Serialize)]
+pub(crate) struct Figure {
+    name: String,
+    unit: &'static str,
+    median: f64,
+    min: f64,
+    max: f64,
+    /// What it must reach: at least, unless it is said to be at most.
+    bar: Option<f64>,
+    met: Option<bool>,
+}
+
+/// Which side of a bar is good.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Bar {
+    /// Only stated.
+    None,
+    /// At least this.
+    AtLeast(f64),
+    /// At most this.
+    AtMost(f64),
+}
+
+impl Figure {
+    /// The figure of these samples, one a round.
+    #[must_use]
+    pub(crate) fn of(
+        name: impl Into<String>,
+        unit: &'static str,
+        mut samples: Vec<f64>,
+        bar: Bar,
+    ) -> Self {
+        samples.sort_by(f64::total_cmp);
+        let median = samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN);
+        let min = samples.first().copied().unwrap_or(f64::NAN);
+        let max = samples.last().copied().unwrap_or(f64::NAN);
+        let (bar, met) = match bar {
+            Bar::None => (None, None),
+            Bar::AtLeast(bar) => (Some(bar), Some(median >= bar)),
+            Bar::AtMost(bar) => (Some(bar), Some(median <= bar)),
+        };
+        Self { name: name.into(), unit, median, min, max, bar, met }
+    }
+}
+
+/// Runs the bench and prints its report.
+///
+/// # Errors
+/// With `--gate`, a missed bar.
+#[expect(clippy::print_stdout, reason = "the report is what the command prints")]
+pub(crate) fn run(arguments: &Bench, json: bool) -> Result<(), Failure> {
+    let clock = Clock::system();
+    let rounds = arguments.rounds;
+    let (bench, setup, figures) = match arguments.name {
+        BenchName::Decode => decode::run(rounds, &clock),
+        BenchName::Engine => engine::run(rounds, &clock),
+        BenchName::HotProduct => hot_product::run(rounds, &clock),
+    }
+    .map_err(Failure::Check)?;
+    let report = Report { bench, commit: commit(), machine: machine(), rounds, setup, figures };
+    if json {
+        let text = serde_json::to_string(&report).expect("a report has text keys and numbers");
+        println!("{text}");
+    } else {
+        print(&report);
+    }
+    let missed: Vec<_> =
+        report.figures.iter().filter(|f| f.met == Some(false)).map(|f| f.name.as_str()).collect();
+    if arguments.gate && !missed.is_empty() {
+        return Err(Failure::Check(format!("missed: {}", missed.join(", "))));
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the report is what the command prints")]
+fn print(report: &Report) {
+    let Machine { cpu, cores, memory_bytes } = &report.machine;
+    println!("bench {}, commit {}, {} rounds", report.bench, report.commit, report.rounds);
+    println!("{cpu}, {cores} cores, {} GiB", memory_bytes >> 30);
+    for (name, value) in &report.setup {
+        println!("  {name}: {value}");
+    }
+    for figure in &report.figures {
+        let bar = match (figure.bar, figure.met) {
+            (Some(bar), Some(true)) => format!("  bar {bar}: met"),
+            (Some(bar), _) => format!("  bar {bar}: MISSED"),
+            (None, _) => String::new(),
+        };
+        let Figure { name, unit, median, min, max, .. } = figure;
+        println!("{name:<58} {median:>14.2} {unit:<10} [{min:.2} .. {max:.2}]{bar}");
+    }
+}
+
+/// The commit that was built, as far as the folder tells.
+fn commit() -> String {
+    let output = Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
+    match output {
+        Ok(output) if output.status.success() => {
+            String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        }
+        Ok(_) | Err(_) => "unknown".to_owned(),
+    }
+}
+
+fn machine() -> Machine {
+    let line = |file: &str, name: &str| {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let line = text.lines().find(|line| line.starts_with(name)).map(str::to_owned);
+        line.and_then(|line| line.split(':').nth(1).map(|value| value.trim().to_owned()))
+    };
+    let kib = line("/proc/meminfo", "MemTotal").and_then(|m| m.split(' ').next()?.parse().ok());
+    Machine {
+        cpu: line("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned()),
+        cores: std::thread::available_parallelism().map_or(0, usize::from),
+        memory_bytes: kib.unwrap_or(0u64) * 1024,
+    }
+}

@@ -1,0 +1,190 @@
+//! The command line: every flag with its unit, default and environment name.
+//!
+//! A flag beats its `WATERMART_*` name, that beats the file given by `--config`, that beats the
+//! default; [`crate::config`] sees to the file and refuses names that nobody knows.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The back end of a shop: one stream-processing pipeline.
+#[derive(Debug, Parser)]
+#[command(name = "watermart", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// Where everything embedded lives.
+    #[arg(long, global = true, env = "WATERMART_DATA", default_value = "./watermart-data")]
+    pub(crate) data: PathBuf,
+    /// A TOML file whose keys are flag names.
+    #[arg(long, global = true, env = "WATERMART_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// One JSON document on stdout in the place of text.
+    #[arg(long, global = true, env = "WATERMART_JSON")]
+    pub(crate) json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the whole shop in one process.
+    Up(Box<Up>),
+    /// Sends a load to a running shop and reports what came of it.
+    Load(Box<loadgen::Options>),
+    /// Checks the log and the views against the invariants, with code of its own.
+    Audit(AuditArgs),
+    /// Tells one order's story from the log, each line with its cause.
+    Explain(Explain),
+    /// Measures one part.
+    Bench(Bench),
+    /// Prints the completion script of a shell.
+    Completion {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Whether callers must show who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Auth {
+    /// Everyone is operator; refused unless the host is loopback.
+    Off,
+    /// Bearer tokens.
+    On,
+}
+
+/// `watermart up`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Up {
+    /// The address to listen on.
+    #[arg(long, env = "WATERMART_HOST", default_value = "127.0.0.1")]
+    pub(crate) host: IpAddr,
+    /// The port; 0 is any that is free.
+    #[arg(long, env = "WATERMART_PORT", default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// Timely workers, 1 to 64.
+    #[arg(long, env = "WATERMART_WORKERS", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) workers: u16,
+    /// How long an unpaid order keeps its units: 250ms, 2s, 15m, 24h.
+    #[arg(long, env = "WATERMART_RESERVATION_TIMEOUT", default_value = "15m",
+          value_parser = duration)]
+    pub(crate) reservation_timeout: Duration,
+    /// Whether callers must show who they are.
+    #[arg(long, env = "WATERMART_AUTH", value_enum, default_value_t = Auth::Off)]
+    pub(crate) auth: Auth,
+    /// Webhook secrets, one a line; without it the data directory keeps one.
+    #[arg(long, env = "WATERMART_WEBHOOK_SECRET_FILE")]
+    pub(crate) webhook_secret_file: Option<PathBuf>,
+    /// The event log: `embedded:` is files in the data directory.
+    #[arg(long, env = "WATERMART_LOG_URL", default_value = "embedded:")]
+    pub(crate) log_url: String,
+    /// The schema registry: `embedded:` is the schemas compiled in.
+    #[arg(long, env = "WATERMART_REGISTRY_URL", default_value = "embedded:")]
+    pub(crate) registry_url: String,
+    /// The view store: `embedded:` is in the data directory.
+    #[arg(long, env = "WATERMART_VIEWS_URL", default_value = "embedded:")]
+    pub(crate) views_url: String,
+    /// The payment gateway: `sandbox:` or `manual:`.
+    #[arg(long, env = "WATERMART_PAYMENTS_URL", default_value = "sandbox:")]
+    pub(crate) payments_url: String,
+}
+
+/// `watermart audit`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// A running shop, whose views are read over HTTP; without it the data directory's are.
+    #[arg(long, env = "WATERMART_URL")]
+    pub(crate) url: Option<String>,
+    /// A load generator's ledger to compare with.
+    #[arg(long, env = "WATERMART_LEDGER")]
+    pub(crate) ledger: Option<PathBuf>,
+}
+
+/// `watermart explain`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Explain {
+    /// Which order: `ord_..`.
+    pub(crate) order_id: String,
+}
+
+/// `watermart bench`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Bench {
+    /// What to measure.
+    #[arg(value_enum)]
+    pub(crate) name: BenchName,
+    /// Rounds, in which all cases take turns.
+    #[arg(long, env = "WATERMART_ROUNDS", default_value_t = 9,
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) rounds: u16,
+    /// Exit 1 if a bar is missed.
+    #[arg(long, env = "WATERMART_GATE")]
+    pub(crate) gate: bool,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchName {
+    /// Events decoded, against apache-avro's values.
+    Decode,
+    /// Orders decided, and sold to the end, in memory.
+    Engine,
+    /// Half of all lines on one product; and scarce stock.
+    HotProduct,
+}
+
+/// Reads `250ms`, `2s`, `15m`, `24h`.
+///
+/// # Errors
+/// Anything else, in words.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let ms_per_unit = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("a duration is a whole number and a unit: 250ms 2s 15m 24h".to_owned()),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(ms_per_unit))
+        .filter(|ms| *ms <= 366 * 24 * 3_600_000)
+        .map(Duration::from_millis)
+        .ok_or_else(|| {
+            "a duration is a whole number of at most a year: 250ms 2s 15m 24h".to_owned()
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("24h"), Ok(Duration::from_secs(86_400)));
+        for text in ["", "15", "m", "1.5s", "-1s", "1d", "99999999999999999999h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

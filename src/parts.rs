@@ -1,0 +1,49 @@
+//! The parts of a shop in a data directory, and how their errors end the command.
+//!
+//! | in the directory | is |
+//! |---|---|
+//! | `log/` | the event log: all that must never be lost |
+//! | `views/` | the view store: rebuilt from the log if removed |
+//! | `sandbox/` | what the sandbox gateway remembers |
+//! | `webhook-secret` | what signs and proves webhooks |
+
+use crate::exit::Failure;
+use sinks::clock::Clock;
+use sinks::event_log::embedded::{Durability, FileLog, OpenError};
+use std::path::{Path, PathBuf};
+
+/// Where the log's files are.
+#[must_use]
+pub(crate) fn log_dir(data: &Path) -> PathBuf {
+    data.join("log")
+}
+
+/// Opens the log for a server.
+///
+/// # Errors
+/// In use, damaged, or not to be had.
+pub(crate) fn open_log(data: &Path, clock: Clock) -> Result<FileLog, Failure> {
+    FileLog::open(&log_dir(data), clock, Durability::Durable).map_err(|e| log_failure(e, data))
+}
+
+/// Opens the log of a stopped shop to read it.
+///
+/// # Errors
+/// In use, damaged, or not there.
+pub(crate) fn read_log(data: &Path) -> Result<FileLog, Failure> {
+    if !log_dir(data).is_dir() {
+        let detail = format!("{} holds no shop; give the directory of one", data.display());
+        return Err(Failure::flag("data", detail));
+    }
+    FileLog::open_read_only(&log_dir(data)).map_err(|error| log_failure(error, data))
+}
+
+fn log_failure(error: OpenError, data: &Path) -> Failure {
+    match error {
+        error @ OpenError::InUse { .. } => Failure::InUse(format!("{}: {error}", data.display())),
+        error @ (OpenError::Damaged { .. } | OpenError::UnknownFormat { .. }) => {
+            Failure::Damaged(error.to_string())
+        }
+        error @ OpenError::Io { .. } => Failure::flag("data", error),
+    }
+}
