@@ -10,8 +10,7 @@ use audit::{AuditError, Report};
 /// # Errors
 /// Something is wrong, or the audit could not be made.
 pub(crate) fn run(arguments: &AuditArgs, global: &Global) -> Result<(), Failure> {
-    for (flag, given) in
-        [("url", arguments.url.is_some()), ("ledger", arguments.ledger.is_some())]
+    for (flag, given) in [("url", arguments.url.is_some()), ("ledger", arguments.ledger.is_some())]
     {
         if given {
             let detail = "is not known to this build yet; audit a stopped shop by --data";

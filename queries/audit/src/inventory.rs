@@ -261,9 +261,7 @@ impl Inventory {
             let end = "the end";
             judge.check("I1", s.on_hand == whole, || Breach::new(&key.0, whole, s.on_hand, end));
             let least = s.available.min(s.reserved).min(s.allocated).min(s.on_hand);
-            judge.check("I2", least >= 0, || {
-                Breach::new(&key.0, "no sum below zero", &found, end)
-            });
+            judge.check("I2", least >= 0, || Breach::new(&key.0, "no sum below zero", &found, end));
             let claims = claimed.get(key).copied().unwrap_or_default();
             judge.check("I3", claims == (s.reserved, s.allocated), || {
                 Breach::new(&key.0, format!("{claims:?}"), &found, end)

@@ -13,8 +13,8 @@ mod views;
 
 use inventory::Inventory;
 use orders::Orders;
-pub use report::{Breach, Invariant, Report, ViewReport};
 use report::Judge;
+pub use report::{Breach, Invariant, Report, ViewReport};
 use schemas::codec::{Codec, DecodeError};
 use schemas::events::Event;
 use schemas::id::EventId;

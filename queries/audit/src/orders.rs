@@ -11,7 +11,7 @@ use schemas::id::{CustomerId, EventId, OrderId};
 use schemas::money::Currency;
 use schemas::time::Timestamp;
 use sinks::view_store::rows::OrderState;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 
 /// An order as its events tell it.
 #[derive(Clone, Debug)]
@@ -26,7 +26,6 @@ pub(crate) struct Order {
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     captures: u32,
-    shorted: bool,
 }
 
 impl Order {
@@ -40,18 +39,18 @@ impl Order {
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
     by_id: BTreeMap<OrderId, Order>,
-    /// How often a checkout of this order was asked for.
-    asked: HashMap<OrderId, u32>,
+    /// The orders that checkouts ask for, as their bytes.
+    asked: HashSet<EventId>,
 }
 
 impl Orders {
     pub(crate) fn asked(&mut self, order: OrderId) {
-        *self.asked.entry(order).or_default() += 1;
+        self.asked.insert(EventId(order.to_bytes()));
     }
 
     /// Whether these bytes name an order: what a timer begins has its order as its cause.
     pub(crate) fn is_order(&self, id: EventId) -> bool {
-        self.asked.keys().next().is_some() && self.asked.contains_key(&order_of(id))
+        self.asked.contains(&id)
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Order> {
@@ -106,7 +105,7 @@ impl Orders {
 
     fn requested(&mut self, e: &OrderRequested, output: &Output<'_>, judge: &mut Judge) {
         let new = !self.by_id.contains_key(&e.order_id);
-        judge.check("I10", new && self.asked.contains_key(&e.order_id), || {
+        judge.check("I10", new && self.asked.contains(&EventId(e.order_id.to_bytes())), || {
             Breach::new(&e.order_id, "one order of one checkout", "another", &output.position)
         });
         let order = Order {
@@ -120,7 +119,6 @@ impl Orders {
             created_at: output.now,
             updated_at: output.now,
             captures: 0,
-            shorted: false,
         };
         self.by_id.insert(e.order_id, order);
     }
@@ -162,9 +160,8 @@ impl Orders {
             let fits = match order.state {
                 OrderState::Requested | OrderState::AwaitingPayment => true,
                 OrderState::Confirmed => {
-                    order.shorted
-                        || holds.len() == order.lines.len()
-                            && holds.iter().all(|hold| *hold == Hold::Allocated)
+                    holds.len() == order.lines.len()
+                        && holds.iter().all(|hold| *hold == Hold::Allocated)
                 }
                 OrderState::Rejected | OrderState::Cancelled => holds.is_empty(),
             };
@@ -217,22 +214,5 @@ fn legal(order: &Order, to: OrderState, reason: Option<Reason>) -> bool {
             | OrderState::Cancelled,
             _,
         ) => false,
-    }
-}
-
-fn order_of(id: EventId) -> OrderId {
-    let group = u16::from_be_bytes([id.0[0], id.0[1]]) >> 6;
-    let bits = u128::from_be_bytes(id.0) << 10;
-    OrderId::new(group, bits.to_be_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_order_is_known_by_its_bytes() {
-        let order = OrderId::new(1023, [0xa5; 16]);
-        assert_eq!(order_of(EventId(order.to_bytes())).group(), 1023);
     }
 }

@@ -155,11 +155,7 @@ fn order_rows(orders: &Orders) -> Expected {
                 order.version,
                 order.created_at,
                 order.updated_at,
-                order
-                    .lines
-                    .iter()
-                    .map(|l| (l.product_id, l.quantity, l.price))
-                    .collect::<Vec<_>>()
+                order.lines.iter().map(|l| (l.product_id, l.quantity, l.price)).collect::<Vec<_>>()
             ),
         )
     });
