@@ -19,12 +19,12 @@ pub(crate) fn run(arguments: &AuditArgs, global: &Global) -> Result<(), Failure>
     }
     let log = parts::read_log(&global.data)?;
     let views = parts::open_views(&global.data)?;
-    let report = audit::audit(&log, Some(&views)).map_err(failure)?;
+    let report = audit::audit(&log, Some(&views)).map_err(|error| failure(&error))?;
     print(&report, global.json);
     if report.ok { Ok(()) } else { Err(Failure::Check("the audit found breaches".to_owned())) }
 }
 
-fn failure(error: AuditError) -> Failure {
+fn failure(error: &AuditError) -> Failure {
     match error {
         AuditError::Log(_) | AuditError::Views(_) | AuditError::Output { .. } => {
             Failure::Damaged(error.to_string())

@@ -9,6 +9,8 @@
 mod inventory;
 mod orders;
 mod report;
+#[cfg(test)]
+mod tests;
 mod views;
 
 use inventory::Inventory;

@@ -48,7 +48,7 @@ impl ProductsDouble {
         let mut sent = sent;
         sent.sort_by_key(ToProduct::sort_key);
         for message in sent {
-            self.one(context, message, &mut replies);
+            self.one(message, &mut replies);
         }
         for (rounds, message) in std::mem::take(&mut self.queue) {
             if rounds > 0 {
@@ -60,7 +60,7 @@ impl ProductsDouble {
         replies
     }
 
-    fn one(&mut self, context: &Context, message: ToProduct, replies: &mut Vec<ToCustomer>) {
+    fn one(&mut self, message: ToProduct, replies: &mut Vec<ToCustomer>) {
         let (cause, cause_id) = (message.cause, message.cause_id);
         match message.body {
             ProductMessage::Reserve(_) => self.queue.push((self.slow, message)),

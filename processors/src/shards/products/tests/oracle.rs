@@ -81,7 +81,6 @@ impl Oracle {
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm an event")]
     pub(super) fn event(&mut self, now: Timestamp, decided: &Decided) {
         *self.seen.entry(decided.event.kind().name()).or_default() += 1;
         let mut end = |product: ProductId, order: OrderId| {
