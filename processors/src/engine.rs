@@ -251,11 +251,7 @@ fn spawn(hub: &Arc<Hub>, name: &str, work: Work) -> Result<JoinHandle<()>, Strin
 ///
 /// # Errors
 /// A thread cannot be started.
-pub fn start_workers(
-    hub: &Arc<Hub>,
-    workers: usize,
-    hash_seed: u64,
-) -> Result<Workers, String> {
+pub fn start_workers(hub: &Arc<Hub>, workers: usize, hash_seed: u64) -> Result<Workers, String> {
     let communication = if workers == 1 {
         timely::CommunicationConfig::Thread
     } else {

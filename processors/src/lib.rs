@@ -7,6 +7,7 @@ pub mod hub;
 pub mod inputs;
 pub mod opener;
 pub mod operator;
+pub mod payment_worker;
 pub mod plan;
 #[cfg(test)]
 mod plan_model;

@@ -42,8 +42,7 @@ fn replay(dir: &Path, workers: usize, hash_seed: u64) -> Result<Outcome, String>
     let log: Arc<dyn EventLog> =
         Arc::new(FileLog::open(&dir.join("log"), clock.clone(), Durability::NotDurable).unwrap());
     let views: Arc<dyn ViewStore> = Arc::new(EmbeddedViews::open(&dir.join("views")).unwrap());
-    let plans_end =
-        log.ends(&[TopicPartition { topic: Topic::Epochs, partition: 0 }]).unwrap()[0];
+    let plans_end = log.ends(&[TopicPartition { topic: Topic::Epochs, partition: 0 }]).unwrap()[0];
     let parts = Parts {
         log: Arc::clone(&log),
         views: Arc::clone(&views),
@@ -196,9 +195,18 @@ fn has_everything(outcome: &Outcome) {
         Reason::CancelledByCustomer,
     ];
     let events = [
-        "OrderConfirmed", "OrderRejected", "StockRefused", "StockReleased", "ReservationExpired",
-        "ReservationRevoked", "CartChanged", "CartCleared", "StockAdjusted", "PaymentChanged",
-        "PaymentRequested", "CustomerActionRejected",
+        "OrderConfirmed",
+        "OrderRejected",
+        "StockRefused",
+        "StockReleased",
+        "ReservationExpired",
+        "ReservationRevoked",
+        "CartChanged",
+        "CartCleared",
+        "StockAdjusted",
+        "PaymentChanged",
+        "PaymentRequested",
+        "CustomerActionRejected",
     ];
     for name in reasons.iter().map(|reason| reason.as_str()).chain(events) {
         assert!(counts.get(name).is_some_and(|n| *n > 0), "no {name} in {counts:?}");

@@ -3,14 +3,14 @@
 //! repeated and wrong payment results, adjustments that take reservations, and open timers at
 //! every cut. Written to a log with its plans, it is the same however it is dealt out.
 
-use bytes::Bytes;
 use crate::plan::PlanTopic;
+use bytes::Bytes;
 use schemas::codec::Codec;
 use schemas::envelope::{Envelope, Role};
 use schemas::events::Event;
 use schemas::events::customer_actions::{
-    CancellationRequested, CartItemAddRequested, CheckoutRequested, IdempotencyKey,
-    PaymentOutcome, PaymentReported,
+    CancellationRequested, CartItemAddRequested, CheckoutRequested, IdempotencyKey, PaymentOutcome,
+    PaymentReported,
 };
 use schemas::events::epochs::{Cut, EpochPlanned, GenerationClaimed, Settings};
 use schemas::events::lines::OrderLine;
@@ -250,15 +250,19 @@ impl Writer {
         let customer_id = CustomerId(id("c", self.draw(CUSTOMERS)));
         let (action_id, idempotency_key) = self.action(customer_id.0.group());
         let product_id = product_id(self.draw(PRODUCTS));
-        let add =
-            CartItemAddRequested { action_id, customer_id, idempotency_key, product_id, quantity: 1 };
+        let add = CartItemAddRequested {
+            action_id,
+            customer_id,
+            idempotency_key,
+            product_id,
+            quantity: 1,
+        };
         self.say(customer_id.0, add.into());
         if step % 4 == 0 {
             let mut checkout = self.checkout();
             checkout.lines = None;
             checkout.customer_id = customer_id;
-            checkout.order_id =
-                OrderId::new(customer_id.0.group(), checkout.order_id.to_bytes());
+            checkout.order_id = OrderId::new(customer_id.0.group(), checkout.order_id.to_bytes());
             self.say(customer_id.0, checkout.into());
         }
     }

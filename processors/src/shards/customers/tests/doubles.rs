@@ -91,13 +91,19 @@ impl ProductsDouble {
                 }
             }
             ProductMessage::Confirm { order, line, .. } => {
-                let (_, held) = self.held.get_mut(&(order, line)).expect("confirmed what is not held");
-                let Held::Reserved(quantity) = *held else { panic!("confirmed twice: {order} {line}") };
+                let (_, held) =
+                    self.held.get_mut(&(order, line)).expect("confirmed what is not held");
+                let Held::Reserved(quantity) = *held else {
+                    panic!("confirmed twice: {order} {line}")
+                };
                 *held = Held::Allocated(quantity);
             }
             ProductMessage::Secure { order, line, .. } => {
                 let held = self.held.get(&(order, line)).map(|(_, held)| *held);
-                assert!(matches!(held, Some(Held::Reserved(_))), "secured {held:?}: {order} {line}");
+                assert!(
+                    matches!(held, Some(Held::Reserved(_))),
+                    "secured {held:?}: {order} {line}"
+                );
             }
             ProductMessage::AskPrice { product, customer, action, quantity } => {
                 let shelf = self.shelves.get(&product);
