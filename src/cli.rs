@@ -11,32 +11,32 @@ use std::time::Duration;
 /// The back end of a shop: one stream-processing pipeline.
 #[derive(Debug, Parser)]
 #[command(name = "watermart", version, max_term_width = 100)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Flags of every command.
     #[command(flatten)]
-    pub global: Global,
+    pub(crate) global: Global,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// Flags of every command.
 #[derive(Clone, Debug, Args)]
-pub struct Global {
+pub(crate) struct Global {
     /// Where everything embedded lives.
     #[arg(long, global = true, env = "WATERMART_DATA", default_value = "./watermart-data")]
-    pub data: PathBuf,
+    pub(crate) data: PathBuf,
     /// A TOML file whose keys are flag names.
     #[arg(long, global = true, env = "WATERMART_CONFIG")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// One JSON document on stdout in the place of text.
     #[arg(long, global = true, env = "WATERMART_JSON")]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Runs the whole shop in one process.
     Up(Box<Up>),
     /// Sends a load to a running shop and reports what came of it.
@@ -56,7 +56,7 @@ pub enum Command {
 
 /// Whether callers must show who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Auth {
+pub(crate) enum Auth {
     /// Everyone is operator; refused unless the host is loopback.
     Off,
     /// Bearer tokens.
@@ -65,83 +65,81 @@ pub enum Auth {
 
 /// `watermart up`.
 #[derive(Clone, Debug, Args)]
-pub struct Up {
+pub(crate) struct Up {
     /// The address to listen on.
     #[arg(long, env = "WATERMART_HOST", default_value = "127.0.0.1")]
-    pub host: IpAddr,
+    pub(crate) host: IpAddr,
     /// The port; 0 is any that is free.
     #[arg(long, env = "WATERMART_PORT", default_value_t = 8080)]
-    pub port: u16,
+    pub(crate) port: u16,
     /// Timely workers, 1 to 64.
     #[arg(long, env = "WATERMART_WORKERS", default_value_t = 1,
           value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub workers: u16,
+    pub(crate) workers: u16,
     /// How long an unpaid order keeps its units: 250ms, 2s, 15m, 24h.
     #[arg(long, env = "WATERMART_RESERVATION_TIMEOUT", default_value = "15m",
           value_parser = duration)]
-    pub reservation_timeout: Duration,
+    pub(crate) reservation_timeout: Duration,
     /// Whether callers must show who they are.
     #[arg(long, env = "WATERMART_AUTH", value_enum, default_value_t = Auth::Off)]
-    pub auth: Auth,
+    pub(crate) auth: Auth,
     /// Webhook secrets, one a line; without it the data directory keeps one.
     #[arg(long, env = "WATERMART_WEBHOOK_SECRET_FILE")]
-    pub webhook_secret_file: Option<PathBuf>,
+    pub(crate) webhook_secret_file: Option<PathBuf>,
     /// The event log: `embedded:` is files in the data directory.
     #[arg(long, env = "WATERMART_LOG_URL", default_value = "embedded:")]
-    pub log_url: String,
+    pub(crate) log_url: String,
     /// The schema registry: `embedded:` is the schemas compiled in.
     #[arg(long, env = "WATERMART_REGISTRY_URL", default_value = "embedded:")]
-    pub registry_url: String,
+    pub(crate) registry_url: String,
     /// The view store: `embedded:` is in the data directory.
     #[arg(long, env = "WATERMART_VIEWS_URL", default_value = "embedded:")]
-    pub views_url: String,
+    pub(crate) views_url: String,
     /// The payment gateway: `sandbox:` or `manual:`.
     #[arg(long, env = "WATERMART_PAYMENTS_URL", default_value = "sandbox:")]
-    pub payments_url: String,
+    pub(crate) payments_url: String,
 }
 
 /// `watermart audit`.
 #[derive(Clone, Debug, Args)]
-pub struct AuditArgs {
+pub(crate) struct AuditArgs {
     /// A running shop, whose views are read over HTTP; without it the data directory's are.
     #[arg(long, env = "WATERMART_URL")]
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// A load generator's ledger to compare with.
     #[arg(long, env = "WATERMART_LEDGER")]
-    pub ledger: Option<PathBuf>,
+    pub(crate) ledger: Option<PathBuf>,
 }
 
 /// `watermart explain`.
 #[derive(Clone, Debug, Args)]
-pub struct Explain {
+pub(crate) struct Explain {
     /// Which order: `ord_..`.
-    pub order_id: String,
+    pub(crate) order_id: String,
 }
 
 /// `watermart bench`.
 #[derive(Clone, Debug, Args)]
-pub struct Bench {
+pub(crate) struct Bench {
     /// What to measure.
     #[arg(value_enum)]
-    pub name: BenchName,
+    pub(crate) name: BenchName,
     /// Rounds, in which all cases take turns.
     #[arg(long, env = "WATERMART_ROUNDS", default_value_t = 9,
           value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub rounds: u16,
+    pub(crate) rounds: u16,
     /// Exit 1 if a bar is missed.
     #[arg(long, env = "WATERMART_GATE")]
-    pub gate: bool,
+    pub(crate) gate: bool,
 }
 
 /// What can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum BenchName {
+pub(crate) enum BenchName {
     /// Events decoded, against apache-avro's values.
     Decode,
     /// Orders decided, and sold to the end, in memory.
     Engine,
-    /// Bytes on the log for an order.
-    Log,
     /// Half of all lines on one product; and scarce stock.
     HotProduct,
 }
@@ -150,7 +148,7 @@ pub enum BenchName {
 ///
 /// # Errors
 /// Anything else, in words.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let ms_per_unit = match unit {
@@ -166,7 +164,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .and_then(|number| number.checked_mul(ms_per_unit))
         .filter(|ms| *ms <= 366 * 24 * 3_600_000)
         .map(Duration::from_millis)
-        .ok_or_else(|| "a duration is a whole number of at most a year: 250ms 2s 15m 24h".to_owned())
+        .ok_or_else(|| {
+            "a duration is a whole number of at most a year: 250ms 2s 15m 24h".to_owned()
+        })
 }
 
 #[cfg(test)]

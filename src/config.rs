@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// Why the configuration cannot be used; all of them end with exit 2.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// No flag has this environment name.
     #[error("{0} is set, but no flag has that name; unset it, or see `watermart help`")]
     UnknownVariable(String),
@@ -36,7 +36,7 @@ pub enum ConfigError {
 ///
 /// # Errors
 /// See [`ConfigError`].
-pub fn arguments(
+pub(crate) fn arguments(
     command: &Command,
     arguments: Vec<OsString>,
     environment: &[(OsString, OsString)],
@@ -55,9 +55,8 @@ pub fn arguments(
     let shown = file.display().to_string();
     let failed = |detail: String| ConfigError::File { file: shown.clone(), detail };
     let text = std::fs::read_to_string(&file).map_err(|error| failed(error.to_string()))?;
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        failed(error.to_string())
-    })?;
+    let table: toml::Table =
+        text.parse().map_err(|error: toml::de::Error| failed(error.to_string()))?;
     let mut all = arguments;
     let said: BTreeSet<String> = all
         .iter()
@@ -78,7 +77,12 @@ pub fn arguments(
         let Some(argument) = argument else { continue };
         let value = match value {
             toml::Value::String(text) => text,
-            other => other.to_string(),
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Float(number) => number.to_string(),
+            toml::Value::Boolean(yes) => yes.to_string(),
+            toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => {
+                return Err(failed(format!("key `{key}`: must be text, a number or a boolean")));
+            }
         };
         if matches!(argument.get_action(), ArgAction::SetTrue) {
             if value == "true" {
@@ -104,10 +108,7 @@ fn subcommand<'a>(command: &'a Command, arguments: &[OsString]) -> Option<&'a Co
     arguments.iter().skip(1).find_map(|argument| command.find_subcommand(argument))
 }
 
-fn config_file(
-    arguments: &[OsString],
-    environment: &[(OsString, OsString)],
-) -> Option<PathBuf> {
+fn config_file(arguments: &[OsString], environment: &[(OsString, OsString)]) -> Option<PathBuf> {
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         if argument == "--config" {
@@ -143,7 +144,7 @@ mod tests {
     #[test]
     fn a_flag_beats_the_environment_beats_the_file() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        writeln!(file, "port = 1\nworkers = 2\nhost = \"127.0.0.3\"\nrate = 9").unwrap();
+        writeln!(file, "port = 1\nworkers = 2\nhost = \"127.0.0.3\"\nrounds = 9").unwrap();
         let config = format!("--config={}", file.path().display());
         let set = vec![("WATERMART_WORKERS".into(), "3".into())];
         let given = os(&["watermart", "up", &config, "--host", "127.0.0.9"]);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 /// Why the command could not do what it was asked to. The message names the flag, file or part,
 /// and what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// A check failed: its report is printed.
     #[error("{0}")]
     Check(String),
@@ -30,7 +30,7 @@ pub enum Failure {
 impl Failure {
     /// Its exit code.
     #[must_use]
-    pub fn code(&self) -> ExitCode {
+    pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Check(_) => 1,
             Self::Usage(_) => 2,
@@ -42,7 +42,7 @@ impl Failure {
     }
 
     /// A flag's value that cannot be used.
-    pub fn flag(flag: &str, detail: impl fmt::Display) -> Self {
+    pub(crate) fn flag(flag: &str, detail: impl fmt::Display) -> Self {
         Self::Usage(format!("--{flag}: {detail}"))
     }
 }

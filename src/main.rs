@@ -48,7 +48,7 @@ fn run(arguments: Vec<OsString>, environment: &[(OsString, OsString)]) -> Result
 fn dispatch(command: Command, global: &Global) -> Result<(), Failure> {
     match command {
         Command::Up(up) => up::run(&up, global),
-        Command::Load(options) => load::run(*options, global),
+        Command::Load(options) => load::run(&options, global),
         Command::Audit(arguments) => audit::run(&arguments, global),
         Command::Explain(arguments) => explain::run(&arguments, global),
         Command::Bench(arguments) => bench::run(&arguments, global.json),
@@ -60,9 +60,12 @@ fn dispatch(command: Command, global: &Global) -> Result<(), Failure> {
     }
 }
 
+/// What is logged unless `RUST_LOG` says otherwise; the embedded store's own words at warnings.
+const LOGGED: &str = sinks::view_store::embedded::LOGGED;
+
 /// Logs go to stderr; `RUST_LOG` chooses which.
 fn start_logging(environment: &[(OsString, OsString)]) {
     let chosen = environment.iter().find(|(name, _)| name == "RUST_LOG");
-    let filter = chosen.and_then(|(_, value)| value.to_str()).unwrap_or("info,fjall=warn,lsm_tree=warn");
+    let filter = chosen.and_then(|(_, value)| value.to_str()).unwrap_or(LOGGED);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

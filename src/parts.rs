@@ -10,11 +10,12 @@
 use crate::exit::Failure;
 use sinks::clock::Clock;
 use sinks::event_log::embedded::{Durability, FileLog, OpenError};
+use sinks::view_store::embedded::{EmbeddedViews, OpenError as ViewsError};
 use std::path::{Path, PathBuf};
 
 /// Where the log's files are.
 #[must_use]
-pub fn log_dir(data: &Path) -> PathBuf {
+pub(crate) fn log_dir(data: &Path) -> PathBuf {
     data.join("log")
 }
 
@@ -22,7 +23,7 @@ pub fn log_dir(data: &Path) -> PathBuf {
 ///
 /// # Errors
 /// In use, damaged, or not to be had.
-pub fn open_log(data: &Path, clock: Clock) -> Result<FileLog, Failure> {
+pub(crate) fn open_log(data: &Path, clock: Clock) -> Result<FileLog, Failure> {
     FileLog::open(&log_dir(data), clock, Durability::Durable).map_err(|e| log_failure(e, data))
 }
 
@@ -30,7 +31,7 @@ pub fn open_log(data: &Path, clock: Clock) -> Result<FileLog, Failure> {
 ///
 /// # Errors
 /// In use, damaged, or not there.
-pub fn read_log(data: &Path) -> Result<FileLog, Failure> {
+pub(crate) fn read_log(data: &Path) -> Result<FileLog, Failure> {
     if !log_dir(data).is_dir() {
         let detail = format!("{} holds no shop; give the directory of one", data.display());
         return Err(Failure::flag("data", detail));
@@ -46,4 +47,18 @@ fn log_failure(error: OpenError, data: &Path) -> Failure {
         }
         error @ OpenError::Io { .. } => Failure::flag("data", error),
     }
+}
+
+/// Opens the view store.
+///
+/// # Errors
+/// In use, damaged, or not to be had.
+pub(crate) fn open_views(data: &Path) -> Result<EmbeddedViews, Failure> {
+    EmbeddedViews::open(&data.join("views")).map_err(|error| match error {
+        ViewsError::InUse(_) => Failure::InUse(error.to_string()),
+        ViewsError::UnknownFormat { .. } | ViewsError::Damaged { .. } => {
+            Failure::Damaged(error.to_string())
+        }
+        ViewsError::Io { .. } => Failure::flag("data", error),
+    })
 }

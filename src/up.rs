@@ -11,8 +11,8 @@ use ingest_api::action::Resource;
 use ingest_api::ingest::{Ingest, Limits, Ports, Resources};
 use processors::engine::{Engine, Options, Parts};
 use processors::payment_worker::PaymentWorker;
+use queries::EngineStatus;
 use queries::Queries;
-use queries::status::EngineStatus;
 use schemas::codec::Codec;
 use schemas::events::epochs::Settings;
 use schemas::time::Timestamp;
@@ -23,7 +23,6 @@ use sinks::payment_gateway::PaymentGateway;
 use sinks::payment_gateway::embedded::{Sandbox, Webhook};
 use sinks::payment_gateway::manual::Manual;
 use sinks::payment_gateway::signature::Secrets;
-use sinks::view_store::embedded::EmbeddedViews;
 use sinks::view_store::{ViewError, ViewStore};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -41,7 +40,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// What stopped it from serving, or from going on.
-pub fn run(up: &Up, global: &Global) -> Result<(), Failure> {
+pub(crate) fn run(up: &Up, global: &Global) -> Result<(), Failure> {
     check(up)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -58,11 +57,9 @@ pub fn run(up: &Up, global: &Global) -> Result<(), Failure> {
 
 /// Refuses what this build cannot do, by flag.
 fn check(up: &Up) -> Result<(), Failure> {
-    for (flag, url) in [
-        ("log-url", &up.log_url),
-        ("registry-url", &up.registry_url),
-        ("views-url", &up.views_url),
-    ] {
+    for (flag, url) in
+        [("log-url", &up.log_url), ("registry-url", &up.registry_url), ("views-url", &up.views_url)]
+    {
         if url != "embedded:" {
             let detail = format!("`{url}` is not known to this build; it knows `embedded:`");
             return Err(Failure::flag(flag, detail));
@@ -106,7 +103,7 @@ impl Shop {
             .map_err(|error| Failure::flag("data", format!("{}: {error}", data.display())))?;
         let clock = Clock::system();
         let log: Arc<dyn EventLog> = Arc::new(parts::open_log(data, clock.clone())?);
-        let views: Arc<dyn ViewStore> = Arc::new(open_views(data)?);
+        let views: Arc<dyn ViewStore> = Arc::new(parts::open_views(data)?);
         let codec = Arc::new(Codec::compiled());
         let secrets = secrets(up, data)?;
         let engine = Engine::start(
@@ -144,9 +141,9 @@ impl Shop {
 
     async fn serve(&self, up: &Up, global: &Global) -> Result<(), Failure> {
         let address = SocketAddr::new(up.host, up.port);
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|error| Failure::flag("port", format!("cannot listen on {address}: {error}")))?;
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            Failure::flag("port", format!("cannot listen on {address}: {error}"))
+        })?;
         let address = listener
             .local_addr()
             .map_err(|error| Failure::flag("port", format!("cannot listen: {error}")))?;
@@ -190,13 +187,13 @@ impl Shop {
     fn stop(self) -> Result<(), Failure> {
         let Self { log, views, engine, payments, ingest, queries } = self;
         drop((ingest, queries));
-        payments.stop();
+        let payments = payments.stop().map_err(|error| Failure::Check(error.to_string()));
         let engine = engine.stop().map_err(engine_failure);
         let flushed = views
             .flush()
             .map_err(|error| Failure::Damaged(format!("could not write the views: {error}")));
         log.close();
-        engine.and(flushed)
+        engine.and(payments).and(flushed)
     }
 }
 
@@ -238,17 +235,6 @@ fn announce(address: SocketAddr, global: &Global) {
 fn settings(up: &Up) -> Settings {
     let ms = i64::try_from(up.reservation_timeout.as_millis()).unwrap_or(i64::MAX);
     Settings { reservation_timeout_ms: ms }
-}
-
-fn open_views(data: &Path) -> Result<EmbeddedViews, Failure> {
-    use sinks::view_store::embedded::OpenError;
-    EmbeddedViews::open(&data.join("views")).map_err(|error| match error {
-        OpenError::InUse(_) => Failure::InUse(error.to_string()),
-        OpenError::UnknownFormat { .. } | OpenError::Damaged { .. } => {
-            Failure::Damaged(error.to_string())
-        }
-        OpenError::Io { .. } => Failure::flag("data", error),
-    })
 }
 
 fn secrets(up: &Up, data: &Path) -> Result<Secrets, Failure> {
@@ -293,7 +279,10 @@ fn gateway(
     Ok(Arc::new(sandbox))
 }
 
-fn engine_status(engine: &Engine, workers: usize) -> impl Fn() -> EngineStatus + Send + Sync {
+fn engine_status(
+    engine: &Engine,
+    workers: usize,
+) -> impl Fn() -> EngineStatus + Send + Sync + use<> {
     let source = engine.status_source();
     move || {
         let status = source();

@@ -26,5 +26,7 @@ pub mod problem;
 mod products;
 pub mod routes;
 mod stock;
+#[cfg(test)]
+mod tests;
 mod warehouses;
 mod webhook;

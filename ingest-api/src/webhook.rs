@@ -20,6 +20,9 @@ use utoipa::ToSchema;
 
 /// Characters of the provider's id of an event.
 const EVENT_ID_MAX: usize = 255;
+/// Webhooks taken from within the process in one append: any number of them stays far below what
+/// an append may hold.
+const DELIVERY_MAX: usize = 1000;
 
 /// A report of the payment provider.
 #[derive(ToSchema)]
@@ -67,14 +70,33 @@ pub(crate) async fn post(
 
 impl Ingest {
     /// Takes webhooks (signature, body) from within the process, as if they had come one by one
-    /// over HTTP, in one append. Tells of each whether it is durable now; one that is not may be
+    /// over HTTP, in their order. Tells of each whether it is durable now; one that is not may be
     /// sent again.
     pub async fn deliver(&self, webhooks: &[(String, Vec<u8>)]) -> Vec<bool> {
-        let reports: Vec<_> =
-            webhooks.iter().map(|(signature, body)| self.report(signature, body).ok()).collect();
+        let mut taken = Vec::with_capacity(webhooks.len());
+        for webhooks in webhooks.chunks(DELIVERY_MAX) {
+            taken.extend(self.deliver_some(webhooks).await);
+        }
+        taken
+    }
+
+    async fn deliver_some(&self, webhooks: &[(String, Vec<u8>)]) -> Vec<bool> {
+        let reports: Vec<_> = webhooks
+            .iter()
+            .map(|(signature, body)| match self.report(signature, body) {
+                Ok(report) => Some(report),
+                Err(problem) => {
+                    tracing::warn!(detail = problem.detail, "a webhook was refused");
+                    None
+                }
+            })
+            .collect();
         let actions: Vec<_> = reports.iter().flatten().collect();
         let mut places = self.append(Principal::PROVIDER, &actions).await.into_iter();
-        reports.iter().map(|r| r.is_some() && places.next().is_some_and(|p| p.is_ok())).collect()
+        reports
+            .iter()
+            .map(|report| report.is_some() && places.next().is_some_and(|place| place.is_ok()))
+            .collect()
     }
 
     /// The action of a webhook that is signed and says what it must.

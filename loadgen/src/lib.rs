@@ -1,1 +1,3 @@
 //! x
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {}

@@ -5,7 +5,7 @@
 //! was acknowledged before a checkout was sent is planned no later than the checkout. Where the
 //! budget is short, records enter by append time, warehouses' and products' first at a tie.
 
-use crate::hub::{Input, Partition};
+use crate::epoch::{Input, Partition};
 use schemas::events::epochs::Cut;
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};

@@ -8,7 +8,8 @@
 //!            +------------------> probe <-----------------+
 //! ```
 
-use crate::hub::{EpochInput, Hub};
+use crate::epoch::EpochInput;
+use crate::hub::Hub;
 use crate::operator::{Batch, Desk, ROUNDS, keyed};
 use crate::shards::customers::Customers;
 use crate::shards::products::Products;

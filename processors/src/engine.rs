@@ -141,16 +141,14 @@ impl Engine {
     }
 
     /// Asks how it is doing, from anywhere.
-    #[must_use]
-    pub fn status_source(&self) -> impl Fn() -> Status + Send + Sync + 'static {
+    pub fn status_source(&self) -> impl Fn() -> Status + Send + Sync + use<> {
         let hub = Arc::clone(&self.hub);
         move || status(&hub)
     }
 
     /// Waits until it is ready to decide, from anywhere; an error if it failed or was stopped
     /// before.
-    #[must_use]
-    pub fn ready_source(&self) -> impl FnOnce() -> Result<(), String> + Send + 'static {
+    pub fn ready_source(&self) -> impl FnOnce() -> Result<(), String> + Send + use<> {
         let hub = Arc::clone(&self.hub);
         move || wait(&hub, |state| state.not_ready.is_none())
     }
@@ -164,8 +162,7 @@ impl Engine {
     }
 
     /// Waits for a failure, from anywhere.
-    #[must_use]
-    pub fn failure_source(&self) -> impl FnOnce() -> Option<String> + Send + 'static {
+    pub fn failure_source(&self) -> impl FnOnce() -> Option<String> + Send + use<> {
         let hub = Arc::clone(&self.hub);
         move || wait_failed(&hub)
     }
@@ -208,10 +205,10 @@ impl Engine {
 impl Drop for Engine {
     /// Stops it; a failure has been logged where it arose.
     fn drop(&mut self) {
-        if self.workers.is_some() {
-            if let Err(reason) = self.end() {
-                tracing::error!(%reason, "the engine had failed");
-            }
+        if self.workers.is_some()
+            && let Err(reason) = self.end()
+        {
+            tracing::error!(%reason, "the engine had failed");
         }
     }
 }

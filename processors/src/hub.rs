@@ -11,11 +11,10 @@
 //! is finished and not yet out is bounded by [`SPOOL_MAX`]: while it is full, nothing is opened and
 //! so nothing is planned.
 
+use crate::epoch::{EpochInfo, EpochInput, Finished, OPERATORS, Part, Partition, weight};
 use crate::plan::PlanTopic;
 use crate::shards::Decided;
-use machines::message::{Cause, Context, ToCustomer, ToProduct};
 use schemas::events::epochs::EpochDigest;
-use schemas::id::EventId;
 use schemas::time::Timestamp;
 use schemas::topic::TopicPartition;
 use sinks::view_store::rows::Row;
@@ -30,100 +29,6 @@ pub const INPUT_RECORDS_MAX: usize = 100_000;
 pub const EPOCHS_OPEN_MAX: u64 = 4;
 /// Events and rows finished and not yet out.
 pub const SPOOL_MAX: usize = 400_000;
-/// Operators with a digest: customers, products.
-pub const OPERATORS: usize = 2;
-
-/// An input record, decoded.
-#[derive(Debug)]
-pub struct Input {
-    /// Its offset.
-    pub offset: u64,
-    /// Its append time, clamped so that it never falls within the partition.
-    pub appended_at: Timestamp,
-    /// Bytes of its value, for the plan's budget.
-    pub bytes: usize,
-    /// Lines it asks for, at least 1, for the plan's budget.
-    pub lines: usize,
-    /// What it does.
-    pub action: Action,
-}
-
-/// What an input record does.
-#[derive(Debug)]
-pub enum Action {
-    /// A message to the customers operator's shard of this key group.
-    Customer(u16, ToCustomer),
-    /// A message to the products operator's shard of this key group.
-    Product(u16, ToProduct),
-    /// A message to every products shard.
-    Warehouse(Cause, EventId, Box<schemas::events::Event>),
-    /// A record that is set aside.
-    Dead(Box<Decided>),
-}
-
-/// One input partition's records that no valid plan has taken.
-#[derive(Debug, Default)]
-pub struct Partition {
-    /// Read and not planned, in offset order.
-    pub waiting: VecDeque<Input>,
-    /// Everything below is read or does not exist.
-    pub reached: u64,
-    /// Everything below is planned.
-    pub planned: u64,
-}
-
-/// An epoch for one worker.
-#[derive(Debug)]
-pub struct EpochInput {
-    /// What its decisions may read.
-    pub context: Context,
-    /// Of the customers this worker owns.
-    pub customers: Vec<ToCustomer>,
-    /// Of the products this worker owns, and every warehouse record.
-    pub products: Vec<ToProduct>,
-    /// Whether rows are wanted: not while a replay is behind the store's mark.
-    pub rows: bool,
-}
-
-/// What one worker did in one epoch.
-#[derive(Debug, Default)]
-pub struct Part {
-    /// By customers, then by products; within each, in the order of the decisions.
-    pub events: [Vec<Decided>; OPERATORS],
-    /// Rows that changed.
-    pub rows: Vec<Row>,
-    /// A digest per operator.
-    pub digests: [u64; OPERATORS],
-    /// Messages that enter the next epoch.
-    pub left: usize,
-    /// The earliest open timer.
-    pub next_deadline: Option<Timestamp>,
-}
-
-/// What all that read a finished epoch need to know of its plan.
-#[derive(Clone, Debug)]
-pub struct EpochInfo {
-    /// Its decisions' context.
-    pub context: Context,
-    /// Its era.
-    pub era: u32,
-    /// Hash of its plan.
-    pub hash: EventId,
-    /// Per input partition, the first offset not planned.
-    pub applied: Arc<Vec<u64>>,
-}
-
-/// A finished epoch: the parts of all workers, by worker.
-#[derive(Debug)]
-pub struct Finished {
-    /// Its plan.
-    pub info: EpochInfo,
-    /// Events, by worker and operator.
-    pub events: Vec<[Vec<Decided>; OPERATORS]>,
-    /// Records that the plan set aside.
-    pub dead: Vec<Decided>,
-}
-
 struct Opened {
     info: EpochInfo,
     dead: Vec<Decided>,
@@ -413,10 +318,4 @@ impl State {
         self.viewed = epoch;
         self.spooled -= rows;
     }
-}
-
-/// How many events there are, for the spool's bound.
-#[must_use]
-pub fn weight(events: &[[Vec<Decided>; OPERATORS]]) -> usize {
-    events.iter().flatten().map(Vec::len).sum()
 }

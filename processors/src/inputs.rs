@@ -5,7 +5,8 @@
 //! contract's ranges) becomes a dead letter in the epoch that plans it: what a plan cuts is always
 //! consumed. Append times are clamped so that they never fall within a partition.
 
-use crate::hub::{Action, Hub, INPUT_RECORDS_MAX, Input};
+use crate::epoch::{Action, Input};
+use crate::hub::{Hub, INPUT_RECORDS_MAX};
 use crate::shards::Decided;
 use machines::message::{Cause, CustomerMessage, ProductMessage, ToCustomer, ToProduct};
 use schemas::codec::Codec;
@@ -107,9 +108,10 @@ fn action(
     }
     let cause = Cause::record(appended_at, at, record.offset);
     let cause_id = envelope.event_id;
-    let lines = match &event {
-        Event::CheckoutRequested(checkout) => checkout.lines.as_ref().map_or(LINES_MAX, Vec::len),
-        _ => 1,
+    let lines = if let Event::CheckoutRequested(checkout) = &event {
+        checkout.lines.as_ref().map_or(LINES_MAX, Vec::len)
+    } else {
+        1
     };
     let event = Box::new(event);
     let action = match owner {
@@ -133,6 +135,7 @@ enum Owner {
 }
 
 /// Whose key group the event belongs to; refuses what the contract does not allow.
+#[expect(clippy::wildcard_enum_match_arm, reason = "whatever is not an action in range is refused")]
 fn owner(event: &Event) -> Result<Owner, String> {
     match event {
         Event::CheckoutRequested(e) => {

@@ -3,6 +3,7 @@
 pub mod cut;
 pub mod dataflow;
 pub mod engine;
+pub mod epoch;
 pub mod hub;
 pub mod inputs;
 pub mod opener;
@@ -18,4 +19,9 @@ pub mod shards;
 pub mod views;
 
 #[cfg(test)]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    clippy::cast_possible_truncation,
+    reason = "a test names the events it looks for, and draws small numbers"
+)]
 mod tests;

@@ -1,7 +1,8 @@
 //! The opener: one thread that reads the plan topic back and opens the epochs that valid plans
 //! say, and nothing else. The planner's own plans come back to it here like anybody's.
 
-use crate::hub::{Action, EpochInfo, EpochInput, Hub, State};
+use crate::epoch::{Action, EpochInfo, EpochInput};
+use crate::hub::{Hub, State};
 use crate::plan::{Read, ValidPlan};
 use crate::shards::Decided;
 use machines::message::{Context, ProductMessage, ToProduct};
@@ -79,7 +80,7 @@ impl Opener {
         match state.plans.read(record.offset, record.appended_at, &record.value, event) {
             Read::Planned(valid) => {
                 state.expect_digests(&valid.plan.digests)?;
-                return self.open(&hub, state, valid);
+                return self.open(&hub, state, &valid);
             }
             Read::Drain(generation) => state.drained = Some(generation),
             Read::TimeAccepted(wall) => state.time_accepted = Some(wall),
@@ -98,9 +99,9 @@ impl Opener {
         &mut self,
         hub: &'a Hub,
         mut state: MutexGuard<'a, State>,
-        valid: ValidPlan,
+        valid: &ValidPlan,
     ) -> Result<bool, String> {
-        self.check_mark(&valid)?;
+        self.check_mark(valid)?;
         loop {
             if state.failed() || state.stopping {
                 return Ok(false);
@@ -118,10 +119,10 @@ impl Opener {
             state = hub.wait(state);
         }
         state.reading_short = false;
-        let (inputs, dead, records) = self.take(&mut state, &valid)?;
+        let (inputs, dead, records) = self.take(&mut state, valid)?;
         state.records += records;
         let info = EpochInfo {
-            context: context(&valid),
+            context: context(valid),
             era: valid.era,
             hash: valid.hash,
             applied: Arc::new(self.applied.clone()),

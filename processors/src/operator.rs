@@ -12,7 +12,7 @@
 //! them. When the frontier has passed an epoch's last round it takes the epoch's rows and digest;
 //! until then it holds one capability on the port `done`, which nothing in the loop waits for.
 
-use crate::hub::{EpochInput, Part};
+use crate::epoch::{EpochInput, Part};
 use crate::shards::customers::Customers;
 use crate::shards::products::Products;
 use crate::shards::{Decided, Out};
@@ -235,7 +235,7 @@ impl<S: Shard> Turns<S> {
         part.events[S::OPERATOR] = std::mem::take(&mut self.events);
         part.digests[S::OPERATOR] = std::mem::take(&mut self.digest);
         part.left += std::mem::take(&mut self.left);
-        part.next_deadline = part.next_deadline.or(shard.next_deadline());
+        part.next_deadline = part.next_deadline.or_else(|| shard.next_deadline());
     }
 
     /// Splits a round's messages by the worker that owns their keys.
@@ -256,6 +256,9 @@ impl<S: Shard> Turns<S> {
     }
 }
 
+/// What an operator gives: its messages, and the stream that tells which epochs it is done with.
+pub type Keyed<'scope, M> = (StreamVec<'scope, u64, Batch<M>>, StreamVec<'scope, u64, ()>);
+
 /// Adds the operator of `shard`. Gives its messages and the stream whose frontier tells which
 /// epochs it is done with.
 pub fn keyed<'scope, S: Shard>(
@@ -264,7 +267,7 @@ pub fn keyed<'scope, S: Shard>(
     desk: Rc<RefCell<Desk>>,
     messages: StreamVec<'scope, u64, Batch<S::In>>,
     opens: StreamVec<'scope, u64, u64>,
-) -> (StreamVec<'scope, u64, Batch<S::Sent>>, StreamVec<'scope, u64, ()>) {
+) -> Keyed<'scope, S::Sent> {
     let mut builder = OperatorBuilder::new(S::NAME.to_owned(), scope);
     let by_worker = Exchange::new(|batch: &Batch<S::In>| batch.worker as u64);
     let mut messages = builder.new_input(messages, by_worker);

@@ -122,7 +122,7 @@ impl Planner {
         };
         let mut bytes = Vec::new();
         self.codec.encode_bare(&claim.into(), &mut bytes);
-        let sent = self.send(bytes.into(), |state| state.plans.generation() != follows)?;
+        let sent = self.send(&bytes.into(), |state| state.plans.generation() != follows)?;
         if sent.is_ok() {
             let mut state = self.hub.lock();
             let leads = state.plans.in_force().map(|force| force.claim.claim_id);
@@ -182,7 +182,7 @@ impl Planner {
         let generation = plan.generation;
         let mut bytes = Vec::new();
         self.codec.encode_bare(&plan.into(), &mut bytes);
-        self.send(bytes.into(), |state| {
+        self.send(&bytes.into(), |state| {
             state.plans.epoch() >= epoch || state.plans.generation().unsigned_abs() != generation
         })
     }
@@ -255,7 +255,7 @@ impl Planner {
     /// Sends the same bytes until `over` is true of what has been read back.
     fn send(
         &self,
-        value: Bytes,
+        value: &Bytes,
         over: impl Fn(&State) -> bool,
     ) -> Result<Result<(), String>, Stopped> {
         loop {

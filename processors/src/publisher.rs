@@ -4,7 +4,8 @@
 //! n-th of that key. While a replay is at or behind a partition's tail, nothing is written there
 //! again. An append that fails ends the engine, which starts anew from the log.
 
-use crate::hub::{Finished, Hub, weight};
+use crate::epoch::{Finished, weight};
+use crate::hub::Hub;
 use crate::shards::Decided;
 use bytes::Bytes;
 use schemas::codec::Codec;
@@ -142,11 +143,11 @@ fn record(
     };
     let mut value = Vec::with_capacity(192);
     codec.encode(&envelope, &decided.event, &mut value);
-    let key = match &decided.event {
-        Event::PaymentRequested(request) => {
-            request.payment_id.with_text(|text| Bytes::copy_from_slice(text.as_bytes()))
-        }
-        _ => decided.key.with_text(|text| Bytes::copy_from_slice(text.as_bytes())),
+    let text = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+    let key = if let Event::PaymentRequested(request) = &decided.event {
+        request.payment_id.with_text(text)
+    } else {
+        decided.key.with_text(text)
     };
     NewRecord { partition, key, value: value.into(), output_id: Some(id) }
 }

@@ -13,7 +13,8 @@ use schemas::time::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use sinks::view_store::ViewError;
-use sinks::view_store::rows::{self, View, key};
+use sinks::view_store::key;
+use sinks::view_store::rows::{self, View};
 use utoipa::ToSchema;
 
 /// An item of a cart.

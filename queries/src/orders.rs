@@ -16,7 +16,8 @@ use schemas::time::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use sinks::view_store::ViewError;
-use sinks::view_store::rows::{LineRow, LineState, OrderState, TimelineEntry, View, key};
+use sinks::view_store::key;
+use sinks::view_store::rows::{LineRow, LineState, OrderState, TimelineEntry, View};
 use utoipa::ToSchema;
 
 /// An order.

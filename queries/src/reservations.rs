@@ -10,7 +10,8 @@ use axum::extract::State;
 use schemas::id::{OrderId, ProductId, WarehouseId};
 use schemas::time::Timestamp;
 use serde::Serialize;
-use sinks::view_store::rows::{View, key};
+use sinks::view_store::key;
+use sinks::view_store::rows::View;
 use sinks::view_store::{Stored, ViewError};
 use utoipa::ToSchema;
 

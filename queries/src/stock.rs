@@ -10,7 +10,8 @@ use schemas::id::{ProductId, WarehouseId};
 use serde::Serialize;
 use serde_json::Value;
 use sinks::view_store::ViewError;
-use sinks::view_store::rows::{StockRow, View, key};
+use sinks::view_store::key;
+use sinks::view_store::rows::{StockRow, View};
 use utoipa::ToSchema;
 
 /// Units; `on_hand = available + reserved + allocated + safety_stock`.

@@ -11,7 +11,8 @@ use schemas::id::{RegionId, WarehouseId};
 use schemas::topic::{Topic, TopicPartition};
 use serde::Serialize;
 use serde_json::Value;
-use sinks::view_store::rows::{View, key};
+use sinks::view_store::key;
+use sinks::view_store::rows::View;
 use sinks::view_store::{Stored, ViewError};
 use utoipa::ToSchema;
 

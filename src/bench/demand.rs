@@ -15,13 +15,13 @@ use schemas::money::Currency;
 use std::collections::BTreeMap;
 
 /// Warehouses in every bench.
-pub const WAREHOUSES: usize = 3;
+pub(crate) const WAREHOUSES: usize = 3;
 const SIGMA: f64 = 1.9;
 const PRICE: i64 = 500;
 
 /// Draws that depend on the seed alone.
 #[derive(Clone, Debug)]
-pub struct Draws(u64);
+pub(crate) struct Draws(u64);
 
 impl Draws {
     fn next(&mut self) -> u64 {
@@ -43,7 +43,7 @@ impl Draws {
 
 /// A catalogue with its popularity, and what shoppers will ask of it.
 #[derive(Clone, Debug)]
-pub struct Demand {
+pub(crate) struct Demand {
     draws: Draws,
     weights: Vec<f64>,
     total: f64,
@@ -56,7 +56,7 @@ pub struct Demand {
 impl Demand {
     /// A demand over this many products.
     #[must_use]
-    pub fn new(seed: u64, products: usize, hot: f64) -> Self {
+    pub(crate) fn new(seed: u64, products: usize, hot: f64) -> Self {
         let mut draws = Draws(mix(seed));
         let mut total = 0.0;
         let weights = (0..products)
@@ -68,7 +68,8 @@ impl Demand {
         Self { draws, weights, total, hot, orders: 0, offset: 0 }
     }
 
-    /// The set-up: warehouses, listings, and stock of `share` of what `orders` orders will ask.
+    /// The set-up: warehouses, listings, and stock of `share` of what `orders` orders will ask;
+    /// of product 0, `hot_share`.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -76,7 +77,7 @@ impl Demand {
         clippy::cast_precision_loss,
         reason = "a positive number of units far below the limits"
     )]
-    pub fn stock(&mut self, orders: usize, share: f64) -> Epoch {
+    pub(crate) fn stock(&mut self, orders: usize, share: f64, hot_share: f64) -> Epoch {
         let mut epoch = Epoch::default();
         for warehouse in 0..WAREHOUSES {
             let put = WarehousePutRequested {
@@ -87,7 +88,7 @@ impl Demand {
                 priority: 10,
             };
             let said = self.say(put.into());
-            epoch.products.push((None, said.to_product()));
+            epoch.products.push((None, said.into_product()));
         }
         let units_a_line = 1.5;
         let lines = orders as f64 * 2.5;
@@ -96,6 +97,7 @@ impl Demand {
             let own = (self.weights[product] - before) / self.total * (1.0 - self.hot);
             before = self.weights[product];
             let asked = lines * (own + if product == 0 { self.hot } else { 0.0 }) * units_a_line;
+            let share = if product == 0 { hot_share } else { share };
             let units = (asked * share / WAREHOUSES as f64).ceil() as u32;
             self.stock_product(product, units.clamp(1, 1_000_000), &mut epoch);
         }
@@ -124,7 +126,7 @@ impl Demand {
             listing: Box::new(listing),
         };
         let said = self.say(put.into());
-        epoch.products.push((group, said.to_product()));
+        epoch.products.push((group, said.into_product()));
         for warehouse in 0..WAREHOUSES {
             let id = self.draws.next();
             let receipt = StockReceiptRequested {
@@ -136,18 +138,18 @@ impl Demand {
                 reference: String::new(),
             };
             let said = self.say(receipt.into());
-            epoch.products.push((group, said.to_product()));
+            epoch.products.push((group, said.into_product()));
         }
     }
 
     /// An epoch of this many checkouts.
     #[must_use]
-    pub fn checkouts(&mut self, count: usize) -> Epoch {
+    pub(crate) fn checkouts(&mut self, count: usize) -> Epoch {
         let customers = (0..count)
             .map(|_| {
                 let checkout = self.checkout();
                 let group = checkout.order_id.group();
-                (group, self.say(checkout.into()).to_customer())
+                (group, self.say(checkout.into()).into_customer())
             })
             .collect();
         Epoch { customers, products: Vec::new() }
@@ -175,7 +177,7 @@ impl Demand {
             idempotency_key: IdempotencyKey::Hash(KeyHash([self.orders, draw])),
             lines: Some(lines),
             currency: usd(),
-            region: region(draw as usize % WAREHOUSES),
+            region: region(usize::try_from(draw % 3).unwrap_or(0)),
             payment_method: PaymentMethod(Id::parse("tok_ok").expect("legal")),
         }
     }
@@ -189,7 +191,7 @@ impl Demand {
     }
 
     /// Puts an event behind all others.
-    pub fn say(&mut self, event: schemas::events::Event) -> Said {
+    pub(crate) fn say(&mut self, event: schemas::events::Event) -> Said {
         self.offset += 1;
         Said { offset: self.offset, event }
     }
@@ -197,7 +199,7 @@ impl Demand {
 
 /// The product of this number.
 #[must_use]
-pub fn product_id(product: usize) -> ProductId {
+pub(crate) fn product_id(product: usize) -> ProductId {
     ProductId(Id::parse(&format!("p{product}")).expect("a legal id"))
 }
 

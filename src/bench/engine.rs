@@ -11,7 +11,7 @@ use super::demand::Demand;
 use super::shop::{Epoch, Mesh, Source, context};
 use super::{Bar, Figure};
 use machines::message::{Context, ToCustomer};
-use processors::hub::{EpochInfo, Finished};
+use processors::epoch::{EpochInfo, Finished};
 use processors::publisher;
 use processors::shards::customers::Customers;
 use processors::shards::products::Products;
@@ -19,8 +19,10 @@ use processors::shards::{Decided, Out};
 use schemas::codec::Codec;
 use schemas::events::Event;
 use schemas::events::customer_actions::{PaymentOutcome, PaymentReported};
+use schemas::events::inventory::StockRefused;
+use schemas::events::orders::Reason;
 use schemas::events::payment_requests::{PaymentRequested, PaymentVerb};
-use schemas::id::EventId;
+use schemas::id::{EventId, ProductId, WarehouseId};
 use sinks::clock::Clock;
 use sinks::view_store::rows::Row;
 use std::collections::{BTreeMap, HashMap};
@@ -29,13 +31,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Products in the catalogue.
-pub const PRODUCTS: usize = 100_000;
+pub(crate) const PRODUCTS: usize = 100_000;
 /// Records an epoch holds at most.
-pub const EPOCH_RECORDS: usize = 10_000;
+pub(crate) const EPOCH_RECORDS: usize = 10_000;
 const ORDERS: usize = 1_000_000;
 const ORDERS_TO_THE_END: usize = 300_000;
 /// Of what will be asked for.
 const STOCK_SHARE: f64 = 0.9;
+
+const ALONE: Case = Case { orders: ORDERS, workers: 1, hot: 0.0, hot_stock: STOCK_SHARE };
 
 type Found = (&'static str, BTreeMap<&'static str, String>, Vec<Figure>);
 
@@ -43,12 +47,12 @@ type Found = (&'static str, BTreeMap<&'static str, String>, Vec<Figure>);
 ///
 /// # Errors
 /// A worker cannot be started.
-pub fn run(rounds: u16, clock: &Clock) -> Result<Found, String> {
+pub(crate) fn run(rounds: u16, clock: &Clock) -> Result<Found, String> {
     let mut deciding = Vec::new();
     let (mut ends, mut plains, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     let mut outcome = Counts::default();
     for round in 0..u64::from(rounds) {
-        let (seconds, counts) = decide(round, ORDERS, 1, 0.0, clock)?;
+        let (seconds, counts) = decide(round, ALONE, clock)?;
         deciding.push(rate(ORDERS, seconds));
         outcome = counts;
         let mesh = to_the_end(round, clock)?;
@@ -75,20 +79,20 @@ pub fn run(rounds: u16, clock: &Clock) -> Result<Found, String> {
 /// Orders a second.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a count far below 2^53")]
-pub fn rate(orders: usize, took: Duration) -> f64 {
+pub(crate) fn rate(orders: usize, took: Duration) -> f64 {
     orders as f64 / took.as_secs_f64()
 }
 
 /// What became of checkouts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// All lines reserved.
-    pub accepted: u64,
+    pub(crate) accepted: u64,
     /// Refused.
-    pub rejected: u64,
+    pub(crate) rejected: u64,
 }
 
-struct Checkouts {
+pub(crate) struct Checkouts {
     epochs: std::vec::IntoIter<Epoch>,
     counts: Counts,
     left: usize,
@@ -110,25 +114,34 @@ impl Source for Checkouts {
     fn finished(&mut self, finished: Finished, _: Vec<Row>, left: usize) {
         self.left = if self.ended { left } else { 0 };
         for decided in finished.events.iter().flatten().flatten() {
-            self.counts.accepted += u64::from(matches!(decided.event, Event::OrderAwaitingPayment(_)));
+            self.counts.accepted +=
+                u64::from(matches!(decided.event, Event::OrderAwaitingPayment(_)));
             self.counts.rejected += u64::from(matches!(decided.event, Event::OrderRejected(_)));
         }
     }
 }
 
-/// Decides this many checkouts; gives the time it took and what became of them.
+/// A case of deciding alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case {
+    /// Checkouts.
+    pub(crate) orders: usize,
+    /// Timely workers.
+    pub(crate) workers: usize,
+    /// The share of lines on one product.
+    pub(crate) hot: f64,
+    /// That product's stock, as a share of what will be asked of it.
+    pub(crate) hot_stock: f64,
+}
+
+/// Decides the case's checkouts; gives the time it took and what became of them.
 ///
 /// # Errors
 /// A worker cannot be started.
-pub fn decide(
-    seed: u64,
-    orders: usize,
-    workers: usize,
-    hot: f64,
-    clock: &Clock,
-) -> Result<(Duration, Counts), String> {
+pub(crate) fn decide(seed: u64, case: Case, clock: &Clock) -> Result<(Duration, Counts), String> {
+    let Case { orders, workers, hot, hot_stock } = case;
     let mut demand = Demand::new(seed, PRODUCTS, hot);
-    let stock = demand.stock(orders, STOCK_SHARE);
+    let stock = demand.stock(orders, STOCK_SHARE, hot_stock);
     let epochs: Vec<_> =
         (0..orders / EPOCH_RECORDS).map(|_| demand.checkouts(EPOCH_RECORDS)).collect();
     let mut mesh = Mesh::start(workers)?;
@@ -141,18 +154,22 @@ pub fn decide(
     Ok((took, source.counts))
 }
 
-fn checkouts(epochs: Vec<Epoch>) -> Checkouts {
+pub(crate) fn checkouts(epochs: Vec<Epoch>) -> Checkouts {
     let epochs = epochs.into_iter();
     Checkouts { epochs, counts: Counts::default(), left: 0, ended: false }
 }
 
 /// Checkouts, and the reports that answer their payment requests.
-struct Paid {
+pub(crate) struct Paid {
     demand: Demand,
     checkouts: std::vec::IntoIter<Epoch>,
     answers: Vec<Event>,
     left: usize,
     codec: Codec,
+    /// Lines refused as out of stock: product and units asked for.
+    pub(crate) refused: Vec<(ProductId, u32)>,
+    /// Units that can be promised, by product and warehouse, as last written.
+    pub(crate) available: HashMap<(ProductId, WarehouseId), i64>,
 }
 
 impl Source for Paid {
@@ -160,7 +177,7 @@ impl Source for Paid {
         let mut epoch = self.checkouts.next().unwrap_or_default();
         for event in self.answers.drain(..) {
             let group = answered(&event);
-            epoch.customers.push((group, self.demand.say(event).to_customer()));
+            epoch.customers.push((group, self.demand.say(event).into_customer()));
         }
         let left = std::mem::take(&mut self.left);
         (left > 0 || !epoch.customers.is_empty()).then_some(epoch)
@@ -168,25 +185,56 @@ impl Source for Paid {
 
     fn finished(&mut self, finished: Finished, rows: Vec<Row>, left: usize) {
         self.left = left;
-        black_box(rows);
-        let events = finished.events.iter().flatten().flatten();
-        self.answers.extend(events.filter_map(|decided| answer(&decided.event)));
+        for row in &rows {
+            if let Row::Stock(row) = row {
+                self.available.insert((row.product_id, row.warehouse_id), row.available);
+            }
+        }
+        for decided in finished.events.iter().flatten().flatten() {
+            self.answers.extend(answer(&decided.event));
+            if let Event::StockRefused(StockRefused {
+                product_id,
+                asked,
+                reason: Reason::OutOfStock,
+                ..
+            }) = decided.event
+            {
+                self.refused.push((product_id, asked));
+            }
+        }
         black_box(publisher::encode(&self.codec, finished, &HashMap::new()));
     }
 }
 
-fn paid(seed: u64) -> (Epoch, Paid) {
-    let mut demand = Demand::new(seed, PRODUCTS, 0.0);
-    let stock = demand.stock(ORDERS_TO_THE_END, STOCK_SHARE);
-    let count = ORDERS_TO_THE_END / EPOCH_RECORDS;
-    let epochs: Vec<_> = (0..count).map(|_| demand.checkouts(EPOCH_RECORDS)).collect();
-    let checkouts = epochs.into_iter();
-    let codec = Codec::compiled();
-    (stock, Paid { demand, checkouts, answers: Vec::new(), left: 0, codec })
+/// The set-up and the source of checkouts that are all paid.
+pub(crate) fn paid(
+    mut demand: Demand,
+    orders: usize,
+    share: f64,
+    epoch_records: usize,
+) -> (Epoch, Paid) {
+    let stock = demand.stock(orders, share, share);
+    let count = orders / epoch_records;
+    let epochs: Vec<_> = (0..count).map(|_| demand.checkouts(epoch_records)).collect();
+    let source = Paid {
+        demand,
+        checkouts: epochs.into_iter(),
+        answers: Vec::new(),
+        left: 0,
+        codec: Codec::compiled(),
+        refused: Vec::new(),
+        available: HashMap::new(),
+    };
+    (stock, source)
+}
+
+fn all_paid(seed: u64) -> (Epoch, Paid) {
+    let demand = Demand::new(seed, PRODUCTS, 0.0);
+    paid(demand, ORDERS_TO_THE_END, STOCK_SHARE, EPOCH_RECORDS)
 }
 
 fn to_the_end(seed: u64, clock: &Clock) -> Result<Duration, String> {
-    let (stock, mut source) = paid(seed);
+    let (stock, mut source) = all_paid(seed);
     let mut mesh = Mesh::start(1)?;
     mesh.feed(false, &mut checkouts(vec![stock]));
     let began = clock.elapsed();
@@ -198,8 +246,14 @@ fn to_the_end(seed: u64, clock: &Clock) -> Result<Duration, String> {
 
 /// The gateway's answer to a request: always yes.
 fn answer(event: &Event) -> Option<Event> {
-    let Event::PaymentRequested(PaymentRequested { payment_id, order_id, verb, amount, currency, .. }) =
-        *event
+    let Event::PaymentRequested(PaymentRequested {
+        payment_id,
+        order_id,
+        verb,
+        amount,
+        currency,
+        ..
+    }) = *event
     else {
         return None;
     };
@@ -210,8 +264,15 @@ fn answer(event: &Event) -> Option<Event> {
         PaymentVerb::Refund => PaymentOutcome::Refunded,
     };
     let provider_event_id = String::new();
-    let report =
-        PaymentReported { provider_event_id, payment_id, order_id, outcome, amount, currency, decline_code: None };
+    let report = PaymentReported {
+        provider_event_id,
+        payment_id,
+        order_id,
+        outcome,
+        amount,
+        currency,
+        decline_code: None,
+    };
     Some(report.into())
 }
 
@@ -253,8 +314,7 @@ impl Plain {
         self.customers.take_rows(context, &mut rows);
         self.products.take_rows(context, &mut rows);
         black_box(rows);
-        let answers =
-            self.events[0].iter().filter_map(|decided| answer(&decided.event)).collect();
+        let answers = self.events[0].iter().filter_map(|decided| answer(&decided.event)).collect();
         let info = EpochInfo {
             context: *context,
             era: 0,
@@ -269,7 +329,7 @@ impl Plain {
 }
 
 fn plain_loop(seed: u64, clock: &Clock) -> Duration {
-    let (stock, mut source) = paid(seed);
+    let (stock, mut source) = all_paid(seed);
     let mut plain = Plain {
         customers: Customers::new(1),
         products: Products::new(1, 0, 1),

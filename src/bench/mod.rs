@@ -4,7 +4,6 @@ mod decode;
 mod demand;
 mod engine;
 mod hot_product;
-mod log;
 mod shop;
 
 use crate::cli::{Bench, BenchName};
@@ -16,7 +15,7 @@ use std::process::Command;
 
 /// What a bench found.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     bench: &'static str,
     commit: String,
     machine: Machine,
@@ -34,7 +33,7 @@ struct Machine {
 
 /// One figure over all rounds.
 #[derive(Debug, Serialize)]
-pub struct Figure {
+pub(crate) struct Figure {
     name: String,
     unit: &'static str,
     median: f64,
@@ -46,8 +45,8 @@ pub struct Figure {
 }
 
 /// Which side of a bar is good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bar {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Bar {
     /// Only stated.
     None,
     /// At least this.
@@ -59,7 +58,12 @@ pub enum Bar {
 impl Figure {
     /// The figure of these samples, one a round.
     #[must_use]
-    pub fn of(name: impl Into<String>, unit: &'static str, mut samples: Vec<f64>, bar: Bar) -> Self {
+    pub(crate) fn of(
+        name: impl Into<String>,
+        unit: &'static str,
+        mut samples: Vec<f64>,
+        bar: Bar,
+    ) -> Self {
         samples.sort_by(f64::total_cmp);
         let median = samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN);
         let min = samples.first().copied().unwrap_or(f64::NAN);
@@ -78,18 +82,16 @@ impl Figure {
 /// # Errors
 /// With `--gate`, a missed bar.
 #[expect(clippy::print_stdout, reason = "the report is what the command prints")]
-pub fn run(arguments: &Bench, json: bool) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Bench, json: bool) -> Result<(), Failure> {
     let clock = Clock::system();
     let rounds = arguments.rounds;
     let (bench, setup, figures) = match arguments.name {
         BenchName::Decode => decode::run(rounds, &clock),
         BenchName::Engine => engine::run(rounds, &clock),
-        BenchName::Log => log::run(rounds, &clock),
         BenchName::HotProduct => hot_product::run(rounds, &clock),
     }
     .map_err(Failure::Check)?;
-    let report =
-        Report { bench, commit: commit(), machine: machine(), rounds, setup, figures };
+    let report = Report { bench, commit: commit(), machine: machine(), rounds, setup, figures };
     if json {
         let text = serde_json::to_string(&report).expect("a report has text keys and numbers");
         println!("{text}");

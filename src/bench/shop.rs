@@ -2,7 +2,8 @@
 
 use machines::message::{Cause, Context, CustomerMessage, ProductMessage, ToCustomer, ToProduct};
 use processors::engine::{Workers, start_workers};
-use processors::hub::{EpochInfo, EpochInput, Finished, Hub, weight};
+use processors::epoch::{EpochInfo, EpochInput, Finished, weight};
+use processors::hub::Hub;
 use schemas::events::Event;
 use schemas::id::EventId;
 use schemas::time::Timestamp;
@@ -11,16 +12,16 @@ use sinks::view_store::rows::Row;
 use std::sync::Arc;
 
 /// The time at which every bench begins.
-pub const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
+pub(crate) const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
 const TIMEOUT_MS: i64 = 15 * 60 * 1000;
 
 /// A log record that was never on a log: its place, and what it says.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub(crate) struct Said {
     /// Its place in the order of all records.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// What it says.
-    pub event: Event,
+    pub(crate) event: Event,
 }
 
 impl Said {
@@ -32,14 +33,14 @@ impl Said {
 
     /// As the customers operator gets it.
     #[must_use]
-    pub fn to_customer(self) -> ToCustomer {
+    pub(crate) fn into_customer(self) -> ToCustomer {
         let (cause, cause_id) = self.cause(Topic::CustomerActions);
         ToCustomer { cause, cause_id, body: CustomerMessage::Record(Box::new(self.event)) }
     }
 
     /// As the products operator gets it.
     #[must_use]
-    pub fn to_product(self) -> ToProduct {
+    pub(crate) fn into_product(self) -> ToProduct {
         let (cause, cause_id) = self.cause(self.event.kind().topic());
         let event = Box::new(self.event);
         let body = match event.kind().topic() {
@@ -58,22 +59,22 @@ impl Said {
 
 /// The context of an epoch, one millisecond after the last.
 #[must_use]
-pub fn context(epoch: u64) -> Context {
+pub(crate) fn context(epoch: u64) -> Context {
     let now = BEGIN.plus_ms(i64::try_from(epoch).unwrap_or(i64::MAX));
     Context { epoch, now, deadline: now.plus_ms(TIMEOUT_MS) }
 }
 
 /// One epoch's records.
 #[derive(Debug, Default)]
-pub struct Epoch {
+pub(crate) struct Epoch {
     /// To customers, with their key groups.
-    pub customers: Vec<(u16, ToCustomer)>,
+    pub(crate) customers: Vec<(u16, ToCustomer)>,
     /// To products, with their key groups; none: to all.
-    pub products: Vec<(Option<u16>, ToProduct)>,
+    pub(crate) products: Vec<(Option<u16>, ToProduct)>,
 }
 
 /// Where epochs come from, and where what they gave goes.
-pub trait Source {
+pub(crate) trait Source {
     /// The next epoch; none: not before another has finished, or at all.
     fn next(&mut self) -> Option<Epoch>;
 
@@ -82,20 +83,19 @@ pub trait Source {
 }
 
 /// Running workers.
-pub struct Mesh {
+pub(crate) struct Mesh {
     hub: Arc<Hub>,
     workers: usize,
     epoch: u64,
     guards: Workers,
 }
 
-
 impl Mesh {
     /// Starts this many workers.
     ///
     /// # Errors
     /// A thread cannot be started.
-    pub fn start(workers: usize) -> Result<Self, String> {
+    pub(crate) fn start(workers: usize) -> Result<Self, String> {
         let hub = Hub::new(workers);
         let guards = start_workers(&hub, workers, 1)?;
         Ok(Self { hub, workers, epoch: 0, guards })
@@ -105,7 +105,7 @@ impl Mesh {
     ///
     /// # Panics
     /// A worker failed.
-    pub fn feed(&mut self, rows: bool, source: &mut dyn Source) {
+    pub(crate) fn feed(&mut self, rows: bool, source: &mut dyn Source) {
         let hub = Arc::clone(&self.hub);
         let mut state = hub.lock();
         loop {
@@ -165,7 +165,7 @@ impl Mesh {
     ///
     /// # Panics
     /// A worker panicked.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         self.hub.stop();
         for worker in self.guards.join() {
             worker.expect("a worker ends in peace");

@@ -123,7 +123,8 @@ pub fn decide(
     command: Command,
 ) -> Result<Counted, Reason> {
     warehouses.get(warehouse).ok_or(Reason::UnknownWarehouse)?;
-    let level = stock.level(warehouse).map_or(StockLevel::empty(warehouse), |(_, level)| *level);
+    let level = stock.level(warehouse).map(|(_, level)| *level);
+    let level = level.unwrap_or_else(|| StockLevel::empty(warehouse));
     let mut wanted = level.safety_stock_wanted;
     let asked = match command {
         Command::Receive { quantity } => i64::from(quantity),

@@ -62,6 +62,7 @@ impl Cause {
 
     /// Where the record lies; none for a timer.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "each part is cut out of the number")]
     pub fn position(self) -> Option<(TopicPartition, u64)> {
         let topic = Topic::from_number((self.0 >> 80) as u8 & 0xf)?;
         let partition = (self.0 >> 64) as u16;
@@ -70,6 +71,7 @@ impl Cause {
 
     /// As two words, for hashing.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "each half is cut out of the number")]
     pub const fn words(self) -> [u64; 2] {
         [(self.0 >> 64) as u64, self.0 as u64]
     }

@@ -16,46 +16,14 @@
 //!
 //! A line is reserved at most twice: at first, and once more for a payment that came late.
 
+use crate::line::{Claim, Line};
 use crate::payment::{self, Due, Payment};
 use schemas::events::customer_actions::PaymentOutcome;
 use schemas::events::lines::{OrderLine, Split};
 use schemas::events::orders::Reason;
-use schemas::id::{CustomerId, PaymentMethod, ProductId, RegionId};
+use schemas::id::{CustomerId, PaymentMethod, RegionId};
 use schemas::money::Currency;
 use schemas::time::Timestamp;
-
-/// What an order has of one of its lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// Asked for.
-    Waiting,
-    /// Claimed.
-    Reserved(Split),
-    /// Sold.
-    Allocated(Split),
-    /// Refused, or taken away by an adjustment.
-    Refused {
-        /// Why.
-        reason: Reason,
-        /// Units that firm claims left.
-        available: u32,
-    },
-    /// Given back, or never asked for.
-    Released,
-}
-
-/// A line of an order; the order has each product once.
-#[derive(Clone, Debug)]
-pub struct Line {
-    /// What.
-    pub product: ProductId,
-    /// What one costs, in minor units.
-    pub price: i64,
-    /// How many.
-    pub quantity: u32,
-    /// What the order has of it.
-    pub claim: Claim,
-}
 
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -312,6 +280,9 @@ impl Order {
         let follows = match self.state {
             State::Requested => match self.first_refusal() {
                 Some(reason) => Some(Event::Rejected(reason)),
+                None if self.payment.is_refused() => {
+                    Some(Event::Cancelled(Reason::PaymentDeclined))
+                }
                 None => (!self.is_waiting()).then_some(Event::AwaitingPayment),
             },
             State::AwaitingPayment | State::Confirmed => match self.first_refusal() {

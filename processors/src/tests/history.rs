@@ -64,7 +64,7 @@ pub(super) fn steps(seed: u64, count: usize) -> Vec<Step> {
             checkouts.push(checkout.clone());
             writer.say(checkout.customer_id.0, checkout.into());
         }
-        if step % 3 == 0 {
+        if step.is_multiple_of(3) {
             let index = writer.draw(checkouts.len() as u64) as usize;
             let again = checkouts[index].clone();
             writer.say(again.customer_id.0, again.clone().into());
@@ -78,7 +78,7 @@ pub(super) fn steps(seed: u64, count: usize) -> Vec<Step> {
             let (order, total) = orders[index];
             writer.payment(order, total);
         }
-        if step % 2 == 0 {
+        if step.is_multiple_of(2) {
             let index = writer.draw(orders.len() as u64) as usize;
             writer.cancel(orders[index].0, step);
         }
@@ -109,6 +109,7 @@ impl Writer {
         mix(self.draws) % below
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "said once, then it is on the log")]
     fn say(&mut self, key: Id, event: Event) {
         self.said += 1;
         let group = match &event {
@@ -258,7 +259,7 @@ impl Writer {
             quantity: 1,
         };
         self.say(customer_id.0, add.into());
-        if step % 4 == 0 {
+        if step.is_multiple_of(4) {
             let mut checkout = self.checkout();
             checkout.lines = None;
             checkout.customer_id = customer_id;
@@ -270,7 +271,7 @@ impl Writer {
     fn stock(&mut self, step: usize) {
         let product = self.draw(PRODUCTS);
         self.receive(product, step as u64 % 3, 3);
-        if step % 5 == 0 {
+        if step.is_multiple_of(5) {
             let product_id = product_id(self.draw(PRODUCTS));
             let (action_id, idempotency_key) = self.action(product_id.0.group());
             let adjust = StockAdjustmentRequested {
@@ -284,9 +285,9 @@ impl Writer {
             };
             self.say(product_id.0, adjust.into());
         }
-        if step % 7 == 0 {
+        if step.is_multiple_of(7) {
             let product = self.draw(PRODUCTS);
-            self.list(product, 500 + i64::from(step % 2 == 0));
+            self.list(product, 500 + i64::from(step.is_multiple_of(2)));
         }
     }
 }

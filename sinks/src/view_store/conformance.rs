@@ -1,6 +1,7 @@
 //! What every view store must pass, clause by clause of the port.
 
-use super::rows::{ReservationRow, Row, View, WarehouseRow, key};
+use super::key;
+use super::rows::{ReservationRow, Row, View, WarehouseRow};
 use super::{Mark, Stored, ViewStore};
 use schemas::id::{EventId, Id, OrderId, ProductId, RegionId, WarehouseId};
 use schemas::time::Timestamp;

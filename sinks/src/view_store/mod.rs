@@ -12,6 +12,7 @@
 
 pub mod conformance;
 pub mod embedded;
+pub mod key;
 pub mod rows;
 
 use rows::{Row, View};

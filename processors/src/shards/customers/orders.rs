@@ -5,8 +5,9 @@ use super::super::Out;
 use super::keys::Key;
 use super::press::{Origin, Subject, payment_news};
 use super::{Customers, Placed, Unsettled, checkout, digest, tick};
+use machines::line::{Claim, Line};
 use machines::message::{Cause, Context, ProductMessage, ToProduct};
-use machines::order::{Claim, Command, Event as Change, Line, Order};
+use machines::order::{Command, Event as Change, Order};
 use machines::payment;
 use schemas::events::customer_actions::CancellationRequested;
 use schemas::events::orders::{

@@ -5,8 +5,9 @@
 
 use super::press::Noted;
 use super::{Customers, Placed};
+use machines::line::{Claim, Line};
 use machines::message::Context;
-use machines::order::{Claim, Line, State};
+use machines::order::State;
 use schemas::events::EventKind;
 use schemas::events::orders::Reason;
 use schemas::id::OrderId;

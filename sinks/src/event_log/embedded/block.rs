@@ -22,7 +22,7 @@ use schemas::topic::{Topic, TopicPartition};
 /// Blocks begin at multiples of this, and headers are as long.
 pub(super) const ALIGN: usize = 64;
 /// What a disk writes whole or not at all.
-const SECTOR: usize = 512;
+pub(super) const SECTOR: usize = 512;
 const MAGIC: [u8; 8] = *b"WMBLOCK1";
 
 /// What a block says of itself.
@@ -38,7 +38,7 @@ pub(super) struct Header {
     pub(super) packed_bytes: u32,
     /// Length of the records.
     pub(super) raw_bytes: u32,
-    /// Sectors, or parts of sectors, of the block that are all zero.
+    /// How many [`zero_sectors`] the body has.
     pub(super) zero_sectors: u32,
     /// Append time of all its records.
     pub(super) appended_at: Timestamp,
@@ -179,15 +179,14 @@ pub(super) fn record_checksum(
     crc.finalize()
 }
 
-/// Sectors, or parts of sectors, that are all zero in these bytes of a file.
-pub(super) fn zero_sectors(byte: u64, bytes: &[u8]) -> u32 {
-    let into_sector = usize::try_from(byte % SECTOR as u64).expect("below the sector's length");
-    let (first, rest) = bytes.split_at(bytes.len().min(SECTOR - into_sector));
-    std::iter::once(first)
-        .filter(|first| !first.is_empty())
-        .chain(rest.chunks(SECTOR))
-        .map(|sector| u32::from(sector.iter().all(|byte| *byte == 0)))
-        .sum()
+/// Sectors that are all zero in the body of the block that begins at `byte` of a file. The
+/// header's sector has the magic in it and is not looked at, nor what follows the block.
+pub(super) fn zero_sectors(byte: u64, body: &[u8]) -> u32 {
+    let behind_header =
+        usize::try_from(byte % SECTOR as u64).expect("below a sector's length") + ALIGN;
+    let rest = body.get(SECTOR - behind_header..).unwrap_or_default();
+    let zero = rest.chunks(SECTOR).map(|bytes| u32::from(bytes.iter().all(|b| *b == 0)));
+    zero.sum()
 }
 
 /// Makes a block of these records, of which there is at least one; `ends` are the partitions' ends
@@ -235,8 +234,7 @@ pub(super) fn encode<'a>(
         directory_bytes: small(directory_bytes),
         packed_bytes: small(packed_bytes),
         raw_bytes: small(raw.len()),
-        // The header's own sector is never zero; a body that shares it is not counted by it.
-        zero_sectors: zero_sectors(making.byte + ALIGN as u64, body),
+        zero_sectors: zero_sectors(making.byte, body),
         appended_at: making.appended_at,
         body_crc: checksum(making.salt, body),
     };

@@ -40,8 +40,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use writer::{Queue, Writer};
 
-/// Zeros written ahead.
-const AHEAD_BYTES: u64 = 8 << 20;
+/// Zeros are written ahead in such steps: syncs get cheaper by more than the zeros cost, and no
+/// append waits for many of them.
+const AHEAD_BYTES: u64 = 1 << 20;
 /// A segment's length, but for its last block.
 const SEGMENT_BYTES: u64 = 256 << 20;
 

@@ -195,16 +195,17 @@ impl OpenBlock {
         let crc_at = value_at.checked_add(value_bytes)?;
         let crc = self.raw.get(crc_at..crc_at.checked_add(4)?)?;
         let (partition, next) = self.spans.get_mut(span)?;
-        let (partition, offset) = (*partition, *next);
+        let (partition, offset, appended_at) = (*partition, *next, self.appended_at);
+        let asked = asked[slot(partition)].is_some_and(|from| offset >= from);
+        let framed = self.raw.get(framed_at..crc_at)?;
+        if asked && crc != record_checksum(partition, offset, appended_at, framed).to_le_bytes() {
+            return None;
+        }
+        // Only now, so that whoever reads on behind damage meets it again.
         *next += 1;
         self.at = crc_at + 4;
-        if asked[slot(partition)].is_none_or(|from| offset < from) {
+        if !asked {
             return Some(None);
-        }
-        let appended_at = self.appended_at;
-        let framed = self.raw.get(framed_at..crc_at)?;
-        if crc != record_checksum(partition, offset, appended_at, framed).to_le_bytes() {
-            return None;
         }
         let key = self.raw.slice(key_at..value_at);
         let value = self.raw.slice(value_at..crc_at);

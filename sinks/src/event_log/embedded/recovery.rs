@@ -5,7 +5,7 @@
 //! short: the file ends within it, or a sector of it that was written with content is all zero.
 //! Whatever else is not as written is *damage*: opening fails and names the place.
 
-use super::block::{ALIGN, Header, checksum, zero_sectors};
+use super::block::{ALIGN, Header, SECTOR, checksum, zero_sectors};
 use super::durable::{Durable, Place};
 use super::{OpenError, segment};
 use schemas::time::Timestamp;
@@ -88,7 +88,7 @@ fn scan(segment: &Segment, salt: u32, into: &mut Recovered) -> io::Result<Stop> 
         }
         segment.file.read_exact_at(&mut header, byte)?;
         let Some(known) = Header::decode(&header, salt) else {
-            return if header == [0; ALIGN] {
+            return if sector_is_zero(segment, byte)? {
                 tail(segment, salt, byte, into.sequence)
             } else {
                 Ok(stop("the block's header is not what was written"))
@@ -105,7 +105,7 @@ fn scan(segment: &Segment, salt: u32, into: &mut Recovered) -> io::Result<Stop> 
         body.resize(known.body_bytes as usize, 0);
         segment.file.read_exact_at(&mut body, byte + ALIGN as u64)?;
         if checksum(salt, &body) != known.body_crc {
-            let unwritten = zero_sectors(byte + ALIGN as u64, &body) > known.zero_sectors;
+            let unwritten = zero_sectors(byte, &body) > known.zero_sectors;
             let behind = byte + known.block_bytes();
             return Ok(if unwritten && !block_behind(segment, salt, behind, known.sequence)? {
                 Stop::Torn
@@ -120,6 +120,15 @@ fn scan(segment: &Segment, salt: u32, into: &mut Recovered) -> io::Result<Stop> 
         into.sequence = known.sequence + 1;
         into.appended_at = known.appended_at;
     }
+}
+
+/// Whether the sector of `byte` is zero from there on, as it is before a header is written.
+fn sector_is_zero(segment: &Segment, byte: u64) -> io::Result<bool> {
+    let end = (byte + 1).next_multiple_of(SECTOR as u64).min(segment.bytes);
+    let mut sector = [0; SECTOR];
+    let rest = &mut sector[..usize::try_from(end - byte).expect("at most a sector")];
+    segment.file.read_exact_at(rest, byte)?;
+    Ok(rest.iter().all(|byte| *byte == 0))
 }
 
 /// What lies from `byte` on, where no block begins.

@@ -123,6 +123,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Writes until the queue is closed and empty.
     pub(super) fn run(mut self, shared: &Shared) {
+        let _ended = Ended(&shared.queue);
         while let Some(appends) = shared.queue.take() {
             let bytes = appends.iter().map(|append| append.bytes).sum();
             let outcome = self.commit(&appends, shared);
@@ -135,7 +136,6 @@ impl Writer {
                     }
                 }
                 Err(AddError::NoRoom(error)) => {
-                    tracing::error!(%error, "the event log has no room for more");
                     for append in appends {
                         let answers = not_appended(append.records.len(), &error.to_string());
                         answer(append, answers);
@@ -143,9 +143,7 @@ impl Writer {
                 }
                 Err(AddError::Unknown(error)) => {
                     self.journal.fatal(&error);
-                    // Only a test comes here. Senders dropped without a word mean unknown.
-                    shared.queue.close("the log has failed");
-                    while shared.queue.take().is_some() {}
+                    // Only a test comes here.
                     return;
                 }
             }
@@ -184,6 +182,18 @@ impl Writer {
             Ok(Appended { offset, appended_at })
         };
         records.iter().map(&mut appended).collect()
+    }
+}
+
+/// However the writer ends, nobody waits for it any more: appends dropped without an answer are
+/// unknown.
+struct Ended<'a>(&'a Queue);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        let mut waiting = locked(&self.0.waiting);
+        waiting.closed.get_or_insert("the log has failed");
+        waiting.appends.clear();
     }
 }
 

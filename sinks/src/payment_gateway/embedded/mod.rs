@@ -165,4 +165,8 @@ impl PaymentGateway for Sandbox {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a test names what it looks for, and draws small numbers"
+)]
 mod tests;

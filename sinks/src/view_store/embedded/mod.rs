@@ -38,6 +38,9 @@ const WRITE_ROWS: usize = 50_000;
 /// Rows above the level being written; more wait. With the level below, about 150 MB of orders.
 const FRESH_ROWS_MAX: usize = 100_000;
 
+/// A filter for logs: information, and of the store's engine warnings alone.
+pub const LOGGED: &str = "info,fjall=warn,lsm_tree=warn";
+
 /// Why the store did not open.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {

@@ -1,0 +1,130 @@
+//! What shoppers and sellers do, and what they see of it.
+
+use crate::shop::{Ask, Shop, basket, run};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Reads an order until the payment's answer has reached it: reads are strong, and the sandbox
+/// answers by itself, so what is waited for is one position after another.
+fn settled(shop: &Shop, order: &str, state: &str) -> Value {
+    for _ in 0..1_000 {
+        let answer = shop.ask(Ask::get(&format!("/v1/orders/{order}")));
+        assert_eq!(answer.status, 200);
+        if answer.body["state"] == state {
+            return answer.body;
+        }
+        // Any action that waits for its decision lets the log move on.
+        let put = json!({ "name": "A", "region": "eu", "priority": 10 });
+        shop.ask(Ask::put("/v1/warehouses/A", put).and_wait());
+    }
+    panic!("{order} does not become {state}");
+}
+
+#[test]
+fn a_basket_is_sold() {
+    let (shop, data) = Shop::with_warehouses(&[]);
+    shop.stock("P1", &[("A", 400), ("B", 350), ("C", 250)]);
+    let lines = [("P1", 3)];
+    let checkout = Ask::post("/v1/checkouts", "k1", basket("C1", "tok_ok", &lines)).and_wait();
+    let answer = shop.ask(checkout);
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let order = settled(&shop, answer.body["order_id"].as_str().unwrap(), "confirmed");
+    assert_eq!(order["total"], 1_500);
+    assert_eq!(order["lines"][0]["state"], "allocated");
+    let stock = shop.ask(Ask::get("/v1/products/P1/stock?consistency=strong")).body;
+    let sums = ["on_hand", "available", "reserved", "allocated"].map(|sum| stock[sum].clone());
+    assert_eq!(sums, [1_000, 997, 0, 3].map(Value::from));
+    assert_eq!(shop.stop(), Some(0));
+    audited(data.path());
+}
+
+#[test]
+fn a_declined_payment_gives_everything_back() {
+    let (shop, data) = Shop::with_warehouses(&[]);
+    shop.stock("P1", &[("A", 1)]);
+    shop.stock("P2", &[("B", 1)]);
+    let lines = [("P1", 1), ("P2", 1)];
+    let checkout = Ask::post("/v1/checkouts", "k1", basket("C1", "tok_decline", &lines));
+    let answer = shop.ask(checkout.and_wait());
+    let order = settled(&shop, answer.body["order_id"].as_str().unwrap(), "cancelled");
+    assert_eq!(order["reason"], "payment_declined");
+    for product in ["P1", "P2"] {
+        let path = format!("/v1/products/{product}/stock?consistency=strong");
+        assert_eq!(shop.ask(Ask::get(&path)).body["available"], 1);
+    }
+    assert_eq!(shop.stop(), Some(0));
+    audited(data.path());
+}
+
+#[test]
+fn a_thousand_buyers_get_a_hundred_units() {
+    let (shop, data) = Shop::with_warehouses(&["--payments-url", "manual:"]);
+    shop.stock("P1", &[("A", 40), ("B", 35), ("C", 25)]);
+    let asks = (0..1_000).map(|buyer| {
+        let body = basket(&format!("buyer-{buyer}"), "tok_ok", &[("P1", 1)]);
+        Ask::post("/v1/checkouts", "only", body).and_wait()
+    });
+    let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
+    for answer in shop.ask_all(asks.collect()) {
+        *counts.entry(answer.unwrap().status).or_default() += 1;
+    }
+    assert_eq!(counts, BTreeMap::from([(201, 100), (409, 900)]));
+    let stock = shop.ask(Ask::get("/v1/products/P1/stock?consistency=strong")).body;
+    assert_eq!((&stock["available"], &stock["reserved"]), (&json!(0), &json!(100)));
+    assert_eq!(shop.stop(), Some(0));
+    audited(data.path());
+}
+
+#[test]
+fn a_receipt_that_was_acknowledged_is_there_for_the_next_checkout() {
+    let (shop, _data) = Shop::with_warehouses(&["--payments-url", "manual:"]);
+    shop.stock("P1", &[]);
+    for turn in 0..300 {
+        let body = json!({ "warehouse_id": "A", "quantity": 1, "reference": "r" });
+        let receipt = Ask::post("/v1/products/P1/stock/receipts", &format!("r{turn}"), body);
+        assert_eq!(shop.ask(receipt).status, 202);
+        let body = basket(&format!("c{turn}"), "tok_ok", &[("P1", 1)]);
+        let answer = shop.ask(Ask::post("/v1/checkouts", "k", body).and_wait());
+        assert_eq!(answer.status, 201, "turn {turn}: {answer:?}");
+    }
+}
+
+#[test]
+fn the_same_key_and_body_is_one_order_and_another_body_is_refused() {
+    let (shop, _data) = Shop::with_warehouses(&["--payments-url", "manual:"]);
+    shop.stock("P1", &[("A", 10)]);
+    let body = basket("C1", "tok_ok", &[("P1", 2)]);
+    let asks = vec![Ask::post("/v1/checkouts", "k", body).and_wait(); 20];
+    let orders: Vec<_> = shop.ask_all(asks).into_iter().map(Option::unwrap).collect();
+    for order in &orders {
+        assert_eq!(order.status, 201);
+        assert_eq!(order.body["order_id"], orders[0].body["order_id"]);
+    }
+    let other = basket("C1", "tok_ok", &[("P1", 3)]);
+    let refused = shop.ask(Ask::post("/v1/checkouts", "k", other).and_wait());
+    assert_eq!((refused.status, &refused.body["code"]), (422, &json!("idempotency_key_reused")));
+    let stock = shop.ask(Ask::get("/v1/products/P1/stock?consistency=strong")).body;
+    assert_eq!(stock["available"], 8);
+}
+
+#[test]
+fn an_unpaid_order_lapses_and_its_units_are_for_sale_again() {
+    let (shop, data) =
+        Shop::with_warehouses(&["--payments-url", "manual:", "--reservation-timeout", "1s"]);
+    shop.stock("P1", &[("A", 1)]);
+    let first = basket("C1", "tok_ok", &[("P1", 1)]);
+    let first = shop.ask(Ask::post("/v1/checkouts", "k", first).and_wait()).body;
+    let order = settled(&shop, first["order_id"].as_str().unwrap(), "cancelled");
+    assert_eq!(order["reason"], "reservation_expired");
+    let second = basket("C2", "tok_ok", &[("P1", 1)]);
+    assert_eq!(shop.ask(Ask::post("/v1/checkouts", "k", second).and_wait()).status, 201);
+    assert_eq!(shop.stop(), Some(0));
+    audited(data.path());
+}
+
+/// The audit finds nothing wrong in what the shop left behind.
+pub(crate) fn audited(data: &std::path::Path) {
+    let output = run(data, &["audit", "--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success() && report["ok"] == true, "{report:#}");
+}

@@ -1,0 +1,9 @@
+//! Tests of the whole system, from outside: the shipped command, its HTTP, its files. One binary,
+//! a module a situation.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
+
+mod crash;
+mod journeys;
+mod shop;
+mod tidy;

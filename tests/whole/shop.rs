@@ -1,0 +1,202 @@
+//! A shop that runs for one test: the shipped command on a directory of its own, and a caller.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Method, Request};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// A running shop; killed when it is dropped.
+pub(crate) struct Shop {
+    process: Child,
+    url: String,
+    runtime: Runtime,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// An answer: its status and body.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub status: u16,
+    pub body: Value,
+}
+
+/// A request to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    method: Method,
+    path: String,
+    key: Option<String>,
+    wait: bool,
+    body: Option<Value>,
+}
+
+impl Ask {
+    pub(crate) fn get(path: &str) -> Self {
+        Self { method: Method::GET, path: path.to_owned(), key: None, wait: false, body: None }
+    }
+
+    pub(crate) fn put(path: &str, body: Value) -> Self {
+        Self { method: Method::PUT, body: Some(body), ..Self::get(path) }
+    }
+
+    pub(crate) fn post(path: &str, key: &str, body: Value) -> Self {
+        Self { method: Method::POST, key: Some(key.to_owned()), ..Self::put(path, body) }
+    }
+
+    /// Waits for the decision.
+    pub(crate) fn and_wait(self) -> Self {
+        Self { wait: true, ..self }
+    }
+}
+
+/// The shipped command.
+pub(crate) fn command(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_watermart"));
+    command.arg("--data").arg(data).env("RUST_LOG", "warn");
+    command
+}
+
+/// Runs the shipped command to its end.
+pub(crate) fn run(data: &Path, arguments: &[&str]) -> Output {
+    command(data).args(arguments).output().unwrap()
+}
+
+impl Shop {
+    /// Starts a shop on `data` and waits until it is ready.
+    pub(crate) fn start(data: &Path, arguments: &[&str]) -> Self {
+        let mut process = command(data)
+            .args(["up", "--port", "0", "--json"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).expect("one line of JSON when it is ready");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let url = ready["url"].as_str().unwrap().to_owned();
+        Self { process, url, runtime, client }
+    }
+
+    /// A new shop on a directory of its own, with warehouses A, B, C.
+    pub(crate) fn with_warehouses(arguments: &[&str]) -> (Self, TempDir) {
+        let data = TempDir::new().unwrap();
+        let shop = Self::start(data.path(), arguments);
+        for (id, region) in [("A", "eu"), ("B", "eu"), ("C", "us")] {
+            let body = json!({ "name": id, "region": region, "priority": 10 });
+            let put = Ask::put(&format!("/v1/warehouses/{id}"), body).and_wait();
+            assert_eq!(shop.ask(put).status, 200);
+        }
+        (shop, data)
+    }
+
+    /// Lists a product at 5.00 USD and takes in units of it, by warehouse.
+    pub(crate) fn stock(&self, product: &str, units: &[(&str, u32)]) {
+        let body = json!({
+            "seller_id": "s1", "name": product, "description": "", "category": "things",
+            "brand": "b", "price": 500, "currency": "USD", "attributes": {}, "image_urls": [],
+            "order_quantity_max": null,
+        });
+        let put = Ask::put(&format!("/v1/products/{product}"), body).and_wait();
+        assert_eq!(self.ask(put).status, 200);
+        for (warehouse, quantity) in units {
+            let body =
+                json!({ "warehouse_id": warehouse, "quantity": quantity, "reference": "first" });
+            let path = format!("/v1/products/{product}/stock/receipts");
+            let key = format!("first-{product}-{warehouse}");
+            assert_eq!(self.ask(Ask::post(&path, &key, body).and_wait()).status, 201);
+        }
+    }
+
+    /// Asks and gives the answer.
+    pub(crate) fn ask(&self, ask: Ask) -> Answer {
+        self.runtime.block_on(self.answer(ask)).unwrap()
+    }
+
+    /// Asks all at once and gives the answers in their order; none where the shop went away.
+    pub(crate) fn ask_all(&self, asks: Vec<Ask>) -> Vec<Option<Answer>> {
+        self.runtime.block_on(async {
+            let asked: Vec<_> = asks.into_iter().map(|ask| self.answer(ask)).collect();
+            let mut tasks = Vec::new();
+            for future in asked {
+                tasks.push(tokio::spawn(future));
+            }
+            let mut answers = Vec::new();
+            for task in tasks {
+                answers.push(task.await.unwrap().ok());
+            }
+            answers
+        })
+    }
+
+    fn answer(
+        &self,
+        ask: Ask,
+    ) -> impl Future<Output = Result<Answer, hyper_util::client::legacy::Error>> + use<> {
+        let mut request = Request::builder()
+            .method(ask.method)
+            .uri(format!("{}{}", self.url, ask.path))
+            .header("content-type", "application/json");
+        if let Some(key) = ask.key {
+            request = request.header("idempotency-key", key);
+        }
+        if ask.wait {
+            request = request.header("prefer", "wait=30");
+        }
+        let body = ask.body.map(|body| body.to_string()).unwrap_or_default();
+        let request = request.body(Full::new(Bytes::from(body))).unwrap();
+        let client = self.client.clone();
+        async move {
+            let response = client.request(request).await?;
+            let status = response.status().as_u16();
+            // A body that breaks off is an answer that was not given.
+            let body = response.into_body().collect().await.map(|body| body.to_bytes());
+            let body = body.unwrap_or_default();
+            Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null) })
+        }
+    }
+
+    /// Ends it as a power cut would end the process.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Asks it to stop; gives its exit code.
+    pub(crate) fn stop(mut self) -> Option<i32> {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.process.wait().unwrap().code()
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        // It may have ended already: then there is nothing to kill.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A checkout's body: lines of (product, quantity) at 5.00 USD.
+pub(crate) fn basket(customer: &str, method: &str, lines: &[(&str, u32)]) -> Value {
+    let items: Vec<_> = lines
+        .iter()
+        .map(|(product, quantity)| {
+            json!({ "product_id": product, "quantity": quantity, "price": 500 })
+        })
+        .collect();
+    json!({
+        "customer_id": customer, "items": items, "currency": "USD",
+        "ship_to": { "region": "eu" }, "payment_method": method,
+    })
+}
