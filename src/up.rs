@@ -23,7 +23,6 @@ use sinks::payment_gateway::PaymentGateway;
 use sinks::payment_gateway::embedded::{Sandbox, Webhook};
 use sinks::payment_gateway::manual::Manual;
 use sinks::payment_gateway::signature::Secrets;
-use sinks::view_store::embedded::EmbeddedViews;
 use sinks::view_store::{ViewError, ViewStore};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -104,7 +103,7 @@ impl Shop {
             .map_err(|error| Failure::flag("data", format!("{}: {error}", data.display())))?;
         let clock = Clock::system();
         let log: Arc<dyn EventLog> = Arc::new(parts::open_log(data, clock.clone())?);
-        let views: Arc<dyn ViewStore> = Arc::new(open_views(data)?);
+        let views: Arc<dyn ViewStore> = Arc::new(parts::open_views(data)?);
         let codec = Arc::new(Codec::compiled());
         let secrets = secrets(up, data)?;
         let engine = Engine::start(
@@ -236,17 +235,6 @@ fn announce(address: SocketAddr, global: &Global) {
 fn settings(up: &Up) -> Settings {
     let ms = i64::try_from(up.reservation_timeout.as_millis()).unwrap_or(i64::MAX);
     Settings { reservation_timeout_ms: ms }
-}
-
-fn open_views(data: &Path) -> Result<EmbeddedViews, Failure> {
-    use sinks::view_store::embedded::OpenError;
-    EmbeddedViews::open(&data.join("views")).map_err(|error| match error {
-        OpenError::InUse(_) => Failure::InUse(error.to_string()),
-        OpenError::UnknownFormat { .. } | OpenError::Damaged { .. } => {
-            Failure::Damaged(error.to_string())
-        }
-        OpenError::Io { .. } => Failure::flag("data", error),
-    })
 }
 
 fn secrets(up: &Up, data: &Path) -> Result<Secrets, Failure> {

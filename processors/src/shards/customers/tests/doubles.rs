@@ -28,9 +28,9 @@ pub(super) enum Held {
 pub(super) struct ProductsDouble {
     pub(super) shelves: BTreeMap<ProductId, Shelf>,
     pub(super) held: BTreeMap<(OrderId, u16), (ProductId, Held)>,
-    /// Reserves that wait a round, and whether they do at all.
-    pub(super) queue: Vec<ToProduct>,
-    pub(super) slow: bool,
+    /// Reserves that wait, each with the rounds it still does; and how many it does at first.
+    pub(super) queue: Vec<(u32, ToProduct)>,
+    pub(super) slow: u32,
     /// Adjustments to make before anything else of the next round.
     pub(super) adjustments: Vec<(ProductId, u32)>,
 }
@@ -45,44 +45,30 @@ impl ProductsDouble {
         for (product, quantity) in std::mem::take(&mut self.adjustments) {
             self.adjust(product, quantity, &mut replies);
         }
-        let waited = std::mem::take(&mut self.queue);
         let mut sent = sent;
         sent.sort_by_key(ToProduct::sort_key);
-        let mut waited = Some(waited);
         for message in sent {
-            if matches!(message.body, ProductMessage::Reserve(_)) {
-                self.serve(context, waited.take().unwrap_or_default(), &mut replies);
-            }
-            self.one(context, message, &mut replies, &mut waited);
+            self.one(message, &mut replies);
         }
-        self.serve(context, waited.take().unwrap_or_default(), &mut replies);
+        for (rounds, message) in std::mem::take(&mut self.queue) {
+            if rounds > 0 {
+                self.queue.push((rounds - 1, message));
+            } else if let ProductMessage::Reserve(reserve) = message.body {
+                replies.push(self.reserve(context, &message, reserve));
+            }
+        }
         replies
     }
 
-    fn serve(&mut self, context: &Context, waited: Vec<ToProduct>, replies: &mut Vec<ToCustomer>) {
-        for message in waited {
-            if let ProductMessage::Reserve(reserve) = message.body {
-                replies.push(self.reserve(context, &message, reserve));
-            }
-        }
-    }
-
-    fn one(
-        &mut self,
-        context: &Context,
-        message: ToProduct,
-        replies: &mut Vec<ToCustomer>,
-        waited: &mut Option<Vec<ToProduct>>,
-    ) {
+    fn one(&mut self, message: ToProduct, replies: &mut Vec<ToCustomer>) {
         let (cause, cause_id) = (message.cause, message.cause_id);
         match message.body {
-            ProductMessage::Reserve(_) if self.slow => self.queue.push(message),
-            ProductMessage::Reserve(reserve) => {
-                replies.push(self.reserve(context, &message, reserve));
-            }
+            ProductMessage::Reserve(_) => self.queue.push((self.slow, message)),
             ProductMessage::Release { order, line, .. } => {
-                let is = |body: &ProductMessage| matches!(body, ProductMessage::Reserve(r) if (r.order, r.line) == (order, line));
-                waited.iter_mut().for_each(|waited| waited.retain(|sent| !is(&sent.body)));
+                self.queue.retain(|(_, waiting)| {
+                    let ProductMessage::Reserve(reserve) = &waiting.body else { return true };
+                    (reserve.order, reserve.line) != (order, line)
+                });
                 self.give_back(order, line);
             }
             ProductMessage::Expire { order, line, .. } => {
