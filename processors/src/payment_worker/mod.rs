@@ -119,10 +119,10 @@ impl PaymentWorker {
         Self { stopping, failure, thread }
     }
 
-    /// Why it ended, if it did; for the readiness of the shop.
-    #[must_use]
-    pub fn failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Asks why it ended, if it did, from anywhere; for the readiness of the shop.
+    pub fn failure_source(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
+        let failure = Arc::clone(&self.failure);
+        move || failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Stops it after the calls under way.
