@@ -52,7 +52,6 @@ impl Work<'_> {
         self.mix(&[command as u64, hi, lo]);
         match self.claims.find(self.at, order) {
             Some(at) => self.settle(at, order, command),
-            // Panics where a claim must be there.
             None => assert!(reservation::decide(None, command, self.context.now).is_none()),
         }
     }

@@ -7,7 +7,7 @@ use schemas::events::lines::{Level, Split};
 use schemas::events::orders::Reason;
 use schemas::id::{OrderId, ProductId, WarehouseId};
 use schemas::money::Currency;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What the double keeps of a product.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub(super) struct ProductsDouble {
     /// Reserves that wait, each with the rounds it still does; and how many it does at first.
     pub(super) queue: Vec<(u32, ToProduct)>,
     pub(super) slow: u32,
+    /// Lines whose reservation an adjustment took: a confirm may be under way to them.
+    pub(super) revoked: BTreeSet<(OrderId, u16)>,
     /// Adjustments to make before anything else of the next round.
     pub(super) adjustments: Vec<(ProductId, u32)>,
 }
@@ -76,6 +78,9 @@ impl ProductsDouble {
                     self.give_back(order, line);
                 }
             }
+            ProductMessage::Confirm { order, line, .. }
+                if self.revoked.contains(&(order, line))
+                    && !self.held.contains_key(&(order, line)) => {}
             ProductMessage::Confirm { order, line, .. } => {
                 let (_, held) =
                     self.held.get_mut(&(order, line)).expect("confirmed what is not held");
@@ -87,7 +92,8 @@ impl ProductsDouble {
             ProductMessage::Secure { order, line, .. } => {
                 let held = self.held.get(&(order, line)).map(|(_, held)| *held);
                 assert!(
-                    matches!(held, Some(Held::Reserved(_))),
+                    matches!(held, Some(Held::Reserved(_)))
+                        || self.revoked.contains(&(order, line)),
                     "secured {held:?}: {order} {line}"
                 );
             }
@@ -154,6 +160,7 @@ impl ProductsDouble {
             });
             let Some(((order, line), units)) = newest else { return };
             self.held.remove(&(order, line));
+            self.revoked.insert((order, line));
             let taken = units.min(missing);
             missing -= taken;
             self.shelves.get_mut(&product).expect("a shelf").available += units - taken;
