@@ -4,6 +4,7 @@ use crate::cli::{Explain, Global};
 use crate::exit::Failure;
 use crate::parts;
 use schemas::codec::Codec;
+use schemas::events::Event;
 use schemas::id::{EventId, OrderId};
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
@@ -16,8 +17,8 @@ const READ_BYTES: usize = 4 << 20;
 /// One line of the story.
 struct Line {
     at: Timestamp,
-    /// Actions before what was decided of them, then by epoch and number.
-    order: (u64, u32),
+    /// Actions before what was decided of them, then by epoch, step and number.
+    order: (u64, u8, u32),
     name: &'static str,
     event_id: EventId,
     cause_id: EventId,
@@ -71,7 +72,7 @@ fn story(log: &dyn EventLog, order: OrderId) -> Result<Vec<Line>, Failure> {
 /// A record as a line; none if it cannot be decoded: then it is a dead letter's business.
 fn line(codec: &Codec, record: &Record) -> Option<Line> {
     let (envelope, event) = codec.decode(&record.value).ok()?;
-    let order = record.output_id.map_or((0, 0), |id| (id.epoch, id.n));
+    let order = record.output_id.map_or((0, 0, 0), |id| (id.epoch, step(&event), id.n));
     Some(Line {
         at: if record.output_id.is_some() { envelope.occurred_at } else { record.appended_at },
         order,
@@ -81,6 +82,19 @@ fn line(codec: &Codec, record: &Record) -> Option<Line> {
         position: format!("{}@{}", record.partition, record.offset),
         event: schemas::json::to_json(None, &event),
     })
+}
+
+/// Numbers count within a partition: within an epoch the steps of a checkout put them in order.
+const fn step(event: &Event) -> u8 {
+    if matches!(event, Event::OrderRequested(_)) {
+        0
+    } else if matches!(event, Event::StockReserved(_) | Event::StockRefused(_)) {
+        1
+    } else if matches!(event, Event::PaymentRequested(_)) {
+        3
+    } else {
+        2
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "the story is what the command prints")]

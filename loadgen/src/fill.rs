@@ -1,13 +1,13 @@
 //! Filling a shop: warehouses, then products, then receipts, each step acknowledged before the
 //! next begins, so that nothing is received that is not listed, nor sold that is not received.
 
+use crate::Error;
 use crate::clock::Clock;
 use crate::latency::Latency;
 use crate::ledger::{Asked, Ledger, LedgerEntry, Told};
 use crate::progress::Progress;
 use crate::schedule::{REGIONS, currency, price, product, region, warehouse};
 use crate::shop::{Failure, Shop};
-use crate::Error;
 use bytes::Bytes;
 use schemas::id::ProductId;
 use schemas::limits::QUANTITY_MAX;

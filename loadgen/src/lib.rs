@@ -23,7 +23,6 @@ mod shop;
 mod steady;
 mod watch;
 
-
 pub use error::Error;
 pub use options::{Options, PriceIs, Profile, ReplayOptions};
 pub use report::{Latencies, Outcomes, Percentiles, Report, ScheduleKept};
@@ -47,10 +46,9 @@ pub fn run(options: &Options) -> Result<Report, Error> {
             Profile::Stock => steady::stock(options).await,
             Profile::Steady => steady::run(options).await,
             Profile::Replay => Err(Error::NotBuilt(options.profile)),
-            Profile::BlackFriday
-            | Profile::FlashDrop
-            | Profile::Hoarder
-            | Profile::Returns => Err(Error::NotBuilt(options.profile)),
+            Profile::BlackFriday | Profile::FlashDrop | Profile::Hoarder | Profile::Returns => {
+                Err(Error::NotBuilt(options.profile))
+            }
         }
     })?;
     if let Some(dir) = &options.report {

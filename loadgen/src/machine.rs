@@ -56,7 +56,8 @@ impl CoresUsed {
     pub(crate) fn bottleneck(&self) -> Option<String> {
         let busy = self.busy?;
         let verdict = if busy > 0.9 { "the machine's CPU" } else { "not CPU" };
-        let server = self.server.map_or_else(String::new, |n| format!("the shop used {n:.2} cores, "));
+        let server =
+            self.server.map_or_else(String::new, |n| format!("the shop used {n:.2} cores, "));
         let own = self.own.unwrap_or(0.0);
         let percent = busy * 100.0;
         Some(format!(
@@ -112,7 +113,8 @@ mod tests {
 
     #[test]
     fn says_cpu_only_when_the_cores_were_busy() {
-        let at = |own, server, busy| Cpu { own: Some(own), server, machine: Some((busy, busy + 4)) };
+        let at =
+            |own, server, busy| Cpu { own: Some(own), server, machine: Some((busy, busy + 4)) };
         let two_seconds = Duration::from_secs(2);
         let used = at(0, Some(0), 0).until(at(100, Some(300), 396), two_seconds);
         assert_eq!(

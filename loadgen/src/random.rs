@@ -24,9 +24,8 @@ impl Random {
     }
 
     /// Uniform in `0..n`, for `n` of at least 1; biased by less than one in 2^32.
-    #[expect(clippy::cast_possible_truncation, reason = "the product's high half is below n")]
     pub(crate) const fn below(&mut self, n: u32) -> u32 {
-        ((self.next() >> 32) * n as u64 >> 32) as u32
+        (((self.next() >> 32) * n as u64) >> 32) as u32
     }
 
     /// The wait for the next arrival when one unit of time brings one on average.

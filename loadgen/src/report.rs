@@ -169,9 +169,8 @@ impl Report {
             ("searchable", searchable),
         ] {
             if let Some(Percentiles { p50, p90, p99, p999, max }) = measured {
-                let row = format!(
-                    "| {name} | {p50:.1} | {p90:.1} | {p99:.1} | {p999:.1} | {max:.1} |\n"
-                );
+                let row =
+                    format!("| {name} | {p50:.1} | {p90:.1} | {p99:.1} | {p999:.1} | {max:.1} |\n");
                 text.push_str(&row);
             }
         }
@@ -235,10 +234,7 @@ mod tests {
             Some("91 orders confirmed a second, fewer than 92")
         );
         let late = Report { invalid_because: Some("it was late".to_owned()), ..report() };
-        assert_eq!(
-            late.gate_failure(&steady).as_deref(),
-            Some("the run is invalid: it was late")
-        );
+        assert_eq!(late.gate_failure(&steady).as_deref(), Some("the run is invalid: it was late"));
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(crate) enum Pace {
     /// When they are due, whatever the shop does.
     Scheduled,
     /// As soon as fewer than this many are in flight; they are intended for when they are sent.
+    #[expect(dead_code, reason = "what replays at full speed will choose")]
     AsAcknowledged(usize),
 }
 
@@ -216,6 +217,7 @@ impl Run<'_> {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "an answer is taken once")]
     fn take_checkout(
         &self,
         number: usize,

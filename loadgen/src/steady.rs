@@ -86,8 +86,7 @@ pub(crate) async fn sell(
     let deadline = found.ended + AWAITED;
     tokio::time::sleep(deadline.saturating_sub(run.clock.elapsed())).await;
     let deadline = run.clock.wall(deadline);
-    let states =
-        outcomes::read_all(run.shop, run.clock, &found.orders, deadline, run.ledger).await;
+    let states = outcomes::read_all(run.shop, run.clock, &found.orders, deadline, run.ledger).await;
     judge(profile, options, &found, states, run.schedule.checkouts.len())
 }
 
