@@ -10,6 +10,7 @@
 use crate::exit::Failure;
 use sinks::clock::Clock;
 use sinks::event_log::embedded::{Durability, FileLog, OpenError};
+use sinks::view_store::embedded::{EmbeddedViews, OpenError as ViewsError};
 use std::path::{Path, PathBuf};
 
 /// Where the log's files are.
@@ -46,4 +47,18 @@ fn log_failure(error: OpenError, data: &Path) -> Failure {
         }
         error @ OpenError::Io { .. } => Failure::flag("data", error),
     }
+}
+
+/// Opens the view store.
+///
+/// # Errors
+/// In use, damaged, or not to be had.
+pub(crate) fn open_views(data: &Path) -> Result<EmbeddedViews, Failure> {
+    EmbeddedViews::open(&data.join("views")).map_err(|error| match error {
+        ViewsError::InUse(_) => Failure::InUse(error.to_string()),
+        ViewsError::UnknownFormat { .. } | ViewsError::Damaged { .. } => {
+            Failure::Damaged(error.to_string())
+        }
+        ViewsError::Io { .. } => Failure::flag("data", error),
+    })
 }

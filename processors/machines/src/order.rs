@@ -21,7 +21,7 @@ use crate::payment::{self, Due, Payment};
 use schemas::events::customer_actions::PaymentOutcome;
 use schemas::events::lines::{OrderLine, Split};
 use schemas::events::orders::Reason;
-use schemas::id::{CustomerId, PaymentMethod, ProductId, RegionId};
+use schemas::id::{CustomerId, PaymentMethod, RegionId};
 use schemas::money::Currency;
 use schemas::time::Timestamp;
 
