@@ -96,33 +96,7 @@ impl Scribe {
         let currency = Currency::parse("USD").expect("legal");
         Some(match step {
             Step::Checkout { customer, key, lines } => {
-                let customer_id = id(CUSTOMERS[*customer]);
-                let body = format!("{key} {lines:?}");
-                let order_id = action_id(
-                    customer_id.0.group(),
-                    &[CUSTOMERS[*customer].as_bytes(), body.as_bytes()],
-                )
-                .order();
-                let lines: Option<Vec<_>> = lines.as_ref().map(|lines| {
-                    let line = |(product, quantity): &(usize, u32)| OrderLine {
-                        product_id: ProductId(id(PRODUCTS[*product]).0),
-                        quantity: *quantity,
-                        price: PRICE,
-                    };
-                    lines.iter().map(line).collect()
-                });
-                let units: u32 = lines.iter().flatten().map(|line| line.quantity).sum();
-                self.orders.push((order_id, PRICE * i64::from(units)));
-                CheckoutRequested {
-                    order_id,
-                    customer_id,
-                    idempotency_key: hashed(*key),
-                    lines,
-                    currency,
-                    region: RegionId::parse("eu").expect("legal"),
-                    payment_method: PaymentMethod::parse("tok_ok").expect("legal"),
-                }
-                .into()
+                self.checkout(CUSTOMERS[*customer], *key, lines.as_deref(), currency)
             }
             Step::Add { customer, key, product, quantity } => CartItemAddRequested {
                 action_id: action_id(
@@ -170,6 +144,37 @@ impl Scribe {
             }
             Step::Later(_) => return None,
         })
+    }
+
+    fn checkout(
+        &mut self,
+        customer: &str,
+        key: u8,
+        lines: Option<&[(usize, u32)]>,
+        currency: Currency,
+    ) -> Event {
+        let customer_id = id(customer);
+        let body = format!("{key} {lines:?}");
+        let parts = [customer.as_bytes(), body.as_bytes()];
+        let order_id = action_id(customer_id.0.group(), &parts).order();
+        let line = |(product, quantity): &(usize, u32)| OrderLine {
+            product_id: ProductId(id(PRODUCTS[*product]).0),
+            quantity: *quantity,
+            price: PRICE,
+        };
+        let lines: Option<Vec<_>> = lines.map(|lines| lines.iter().map(line).collect());
+        let units: u32 = lines.iter().flatten().map(|line| line.quantity).sum();
+        self.orders.push((order_id, PRICE * i64::from(units)));
+        CheckoutRequested {
+            order_id,
+            customer_id,
+            idempotency_key: hashed(key),
+            lines,
+            currency,
+            region: RegionId::parse("eu").expect("legal"),
+            payment_method: PaymentMethod::parse("tok_ok").expect("legal"),
+        }
+        .into()
     }
 
     /// The latest orders are told of most.

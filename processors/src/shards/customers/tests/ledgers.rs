@@ -243,7 +243,7 @@ impl Play {
                 Held::Allocated(units) => allocated += units,
             }
         }
-        let available = products.shelves[&self::product(of)].available;
+        let available = products.shelves[&product(of)].available;
         vec![format!("{available} available, {reserved} reserved, {allocated} allocated")]
     }
 
