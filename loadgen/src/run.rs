@@ -26,7 +26,6 @@ pub(crate) enum Pace {
     /// When they are due, whatever the shop does.
     Scheduled,
     /// As soon as fewer than this many are in flight; they are intended for when they are sent.
-    #[expect(dead_code, reason = "what replays at full speed will choose")]
     AsAcknowledged(usize),
 }
 
