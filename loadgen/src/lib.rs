@@ -25,6 +25,11 @@ mod shop;
 mod steady;
 mod watch;
 
+#[cfg(test)]
+mod double;
+#[cfg(test)]
+mod tests;
+
 pub use error::Error;
 pub use options::{Options, PriceIs, Profile, ReplayOptions};
 pub use report::{Latencies, Outcomes, Percentiles, Report, ScheduleKept};

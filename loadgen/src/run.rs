@@ -307,7 +307,7 @@ fn told(slot: &Result<Slot<'_>, &Failure>) -> Told {
 }
 
 impl Findings {
-    fn starting(started: Duration) -> Self {
+    pub(crate) fn starting(started: Duration) -> Self {
         Self {
             started,
             ended: started,
@@ -346,5 +346,58 @@ impl Findings {
     fn watched(&mut self, watched: Watched) {
         self.readable.record(watched.readable);
         self.decision.record(watched.decision);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::{Checkout, payment_method, region};
+    use bytes::Bytes;
+    use schemas::id::CustomerId;
+
+    /// Due after 1 s, sent after 5 s, answered after 6 s.
+    #[test]
+    fn latency_counts_from_the_intended_time() {
+        let checkout = Checkout {
+            at: Duration::from_secs(1),
+            customer_id: CustomerId::parse("c1").unwrap(),
+            region: region("eu"),
+            payment_method: payment_method("tok_ok"),
+            lines: 0..0,
+            key: 0,
+        };
+        let schedule = Schedule { checkouts: vec![checkout], lines: vec![] };
+        let (clock, shop) = (Clock::start(), Shop::at("http://nowhere"));
+        let ledger = Ledger::open(None, clock).unwrap();
+        let requests = crate::requests::prepare(&schedule, 1, "run");
+        let order_id = OrderId::new(0, [1; 16]);
+        let body = serde_json::json!({"order_id": order_id}).to_string().into();
+        let took = |pace| {
+            let run = Run {
+                shop: &shop,
+                clock,
+                ledger: &ledger,
+                schedule: &schedule,
+                requests: &requests,
+                name: "run",
+                pace,
+                batch: 1,
+                wait: None,
+                server_pid: None,
+            };
+            let mut found = Findings::starting(Duration::ZERO);
+            let came = Returned {
+                request: 0,
+                sent: Duration::from_secs(5),
+                returned: Duration::from_secs(6),
+                answer: Ok(Answer { status: 201, body: Bytes::clone(&body) }),
+            };
+            run.take(&came, &mut JoinSet::new(), &mut found);
+            let ack = found.ack.percentiles().unwrap();
+            (ack.max.round(), found.late.p99_ms().round())
+        };
+        assert_eq!(took(Pace::Scheduled), (5001.0, 4002.0), "three digits of 5 s and of 4 s");
+        assert_eq!(took(Pace::AsAcknowledged(1)), (1000.0, 0.0));
     }
 }
