@@ -320,7 +320,7 @@ impl Findings {
             ack: Latency::new(),
             decision: Latency::new(),
             readable: Latency::new(),
-            cores: CoresUsed { own: None, server: None, busy: None },
+            cores: CoresUsed { own: None, server: None, machine: None },
         }
     }
 

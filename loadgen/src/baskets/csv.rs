@@ -1,6 +1,7 @@
 //! Baskets from a CSV file with a header. A row that cannot be read names its line.
 
-use super::{Columns, Row, columns};
+use super::Row;
+use super::columns::{self, Columns};
 use ::csv::{Reader, StringRecord};
 use std::path::Path;
 

@@ -1,6 +1,7 @@
 //! Baskets from a Parquet file: six of its columns, row by row, whatever their number types.
 
-use super::{Columns, Row, columns};
+use super::Row;
+use super::columns::{self, Columns};
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::Field;
 use ::parquet::schema::types::Type;
