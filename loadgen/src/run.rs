@@ -11,7 +11,7 @@ use crate::progress::Progress;
 use crate::requests::{Request, idempotency_key};
 use crate::schedule::{Schedule, currency};
 use crate::shop::{Answer, Failure, Shop};
-use crate::watch::{self, WATCHED_EVERY, Watched};
+use crate::watch::{self, WATCHED_EACH, WATCHED_EVERY, Watched};
 use schemas::id::OrderId;
 use serde::Deserialize;
 use std::time::Duration;
@@ -262,11 +262,16 @@ impl Run<'_> {
         });
     }
 
-    /// The first checkout of each [`WATCHED_EVERY`], repeated ones excepted.
+    /// The first checkout of each [`WATCHED_EVERY`], or of each [`WATCHED_EACH`] where none has a
+    /// time; repeated ones excepted.
     fn is_watched(&self, number: usize) -> bool {
-        let slice = |n: usize| self.schedule.checkouts[n].at.as_nanos() / WATCHED_EVERY.as_nanos();
-        let first = number == 0 || slice(number - 1) != slice(number);
-        first && self.schedule.checkouts[number].key == number
+        let checkouts = &self.schedule.checkouts;
+        let slice = |n: usize| checkouts[n].at.as_nanos() / WATCHED_EVERY.as_nanos();
+        let first = match self.pace {
+            Pace::Scheduled => number == 0 || slice(number - 1) != slice(number),
+            Pace::AsAcknowledged(_) => number.is_multiple_of(WATCHED_EACH),
+        };
+        first && checkouts[number].key == number
     }
 }
 
