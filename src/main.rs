@@ -16,6 +16,10 @@ use exit::Failure;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+/// Events and rows come and go in their millions, on one thread and gone on another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = std::env::args_os().collect();
     let environment: Vec<_> = std::env::vars_os().collect();

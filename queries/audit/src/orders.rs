@@ -203,9 +203,16 @@ fn legal(order: &Order, to: OrderState, reason: Option<Reason>) -> bool {
         (OrderState::Cancelled, OrderState::Confirmed) => lapsed,
         // Who called off an order that had lapsed wants it no more.
         (OrderState::Cancelled, OrderState::Cancelled) => lapsed && reason != order.reason,
-        (OrderState::Confirmed, OrderState::Cancelled) => {
-            matches!(reason, Some(Reason::CancelledByCustomer | Reason::CancelledBySeller))
-        }
+        // Called off, taken away by an adjustment of the same round, or voided by the provider.
+        (OrderState::Confirmed, OrderState::Cancelled) => matches!(
+            reason,
+            Some(
+                Reason::CancelledByCustomer
+                    | Reason::CancelledBySeller
+                    | Reason::OutOfStock
+                    | Reason::PaymentDeclined
+            )
+        ),
         (
             OrderState::Requested
             | OrderState::AwaitingPayment

@@ -55,8 +55,11 @@ impl ProductsDouble {
         for (rounds, message) in std::mem::take(&mut self.queue) {
             if rounds > 0 {
                 self.queue.push((rounds - 1, message));
-            } else if let ProductMessage::Reserve(reserve) = message.body {
-                replies.push(self.reserve(context, &message, reserve));
+            } else if let ProductMessage::Reserve(reserve) = message.body
+                // A place in the queue lapses with the order.
+                && reserve.expires_at > context.now
+            {
+                replies.push(self.reserve(&message, reserve));
             }
         }
         replies
@@ -110,9 +113,8 @@ impl ProductsDouble {
         }
     }
 
-    fn reserve(&mut self, context: &Context, message: &ToProduct, reserve: Reserve) -> ToCustomer {
+    fn reserve(&mut self, message: &ToProduct, reserve: Reserve) -> ToCustomer {
         let Reserve { product, order, line, quantity, .. } = reserve;
-        assert!(reserve.expires_at > context.now, "reserved for no time: {reserve:?}");
         let (reason, available) = match self.shelves.get_mut(&product) {
             None => (Some(Reason::UnknownProduct), 0),
             Some(shelf) if reserve.price.is_some_and(|price| price != shelf.price) => {

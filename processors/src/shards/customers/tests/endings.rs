@@ -258,7 +258,7 @@ impl World {
     }
 
     fn key(&self) -> String {
-        let orders = &self.shop.customers.orders;
+        let orders = &self.shop.shards[0].orders;
         let order = orders.get(&order()).map(|placed| format!("{:?}", placed.order));
         let World { provider, now, state, left, .. } = self;
         let products = &self.shop.products;
