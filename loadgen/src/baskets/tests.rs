@@ -1,3 +1,5 @@
+//! Files made here, and the baskets that must come of them.
+
 use super::*;
 use crate::options::tests::options;
 use ::parquet::column::writer::ColumnWriter;
