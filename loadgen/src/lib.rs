@@ -5,6 +5,7 @@
 //! so a slow shop cannot slow its own measurement; a figure that cannot be trusted makes the
 //! report invalid, and says why.
 
+mod baskets;
 mod clock;
 mod error;
 mod fill;
@@ -15,6 +16,7 @@ mod options;
 mod outcomes;
 mod progress;
 mod random;
+mod replay;
 mod report;
 mod requests;
 mod run;
@@ -22,6 +24,11 @@ mod schedule;
 mod shop;
 mod steady;
 mod watch;
+
+#[cfg(test)]
+mod double;
+#[cfg(test)]
+mod tests;
 
 pub use error::Error;
 pub use options::{Options, PriceIs, Profile, ReplayOptions};
@@ -45,7 +52,7 @@ pub fn run(options: &Options) -> Result<Report, Error> {
         match options.profile {
             Profile::Stock => steady::stock(options).await,
             Profile::Steady => steady::run(options).await,
-            Profile::Replay => Err(Error::NotBuilt(options.profile)),
+            Profile::Replay => replay::run(options).await,
             Profile::BlackFriday | Profile::FlashDrop | Profile::Hoarder | Profile::Returns => {
                 Err(Error::NotBuilt(options.profile))
             }

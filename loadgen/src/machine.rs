@@ -20,8 +20,8 @@ pub(crate) struct Cpu {
 pub(crate) struct CoresUsed {
     pub(crate) own: Option<f64>,
     pub(crate) server: Option<f64>,
-    /// Share of all cores that was busy, 0 to 1.
-    pub(crate) busy: Option<f64>,
+    /// All cores: busy, and all.
+    pub(crate) machine: Option<(f64, f64)>,
 }
 
 impl Cpu {
@@ -38,15 +38,12 @@ impl Cpu {
         let cores = |from: Option<u64>, to: Option<u64>| {
             Some(to?.saturating_sub(from?) as f64 / TICKS / took.as_secs_f64().max(0.01))
         };
-        let busy = |from: Option<(u64, u64)>, to: Option<(u64, u64)>| {
-            let ((busy, all), (busy_later, all_later)) = (from?, to?);
-            let all = all_later.saturating_sub(all);
-            (all > 0).then(|| busy_later.saturating_sub(busy) as f64 / all as f64)
-        };
         CoresUsed {
             own: cores(self.own, later.own),
             server: cores(self.server, later.server),
-            busy: busy(self.machine, later.machine),
+            machine: cores(self.machine.map(|m| m.0), later.machine.map(|m| m.0))
+                .zip(cores(self.machine.map(|m| m.1), later.machine.map(|m| m.1)))
+                .filter(|&(_, all)| all > 0.0),
         }
     }
 }
@@ -54,15 +51,24 @@ impl Cpu {
 impl CoresUsed {
     /// What limited the run, as far as CPU time can tell; `None` if the machine does not tell.
     pub(crate) fn bottleneck(&self) -> Option<String> {
-        let busy = self.busy?;
-        let verdict = if busy > 0.9 { "the machine's CPU" } else { "not CPU" };
-        let server =
-            self.server.map_or_else(String::new, |n| format!("the shop used {n:.2} cores, "));
+        let (busy, all) = self.machine?;
         let own = self.own.unwrap_or(0.0);
-        let percent = busy * 100.0;
-        Some(format!(
-            "{verdict}: {server}the generator {own:.2}, all cores were {percent:.0} % busy"
-        ))
+        let others = (busy - own - self.server.unwrap_or(0.0)).max(0.0);
+        let (shop, others) = match self.server {
+            Some(shop) => {
+                (format!("the shop used {shop:.2} cores, "), format!("others {others:.2}"))
+            }
+            None => (String::new(), format!("the shop and others {others:.2}")),
+        };
+        let mostly_others = self.server.is_some_and(|shop| busy > 2.0 * (own + shop));
+        let verdict = if busy / all <= 0.9 {
+            "not CPU"
+        } else if mostly_others {
+            "other processes on this machine"
+        } else {
+            "the machine's CPU"
+        };
+        Some(format!("{verdict}: {shop}the generator {own:.2}, {others}, of {all:.0}"))
     }
 }
 
@@ -112,18 +118,27 @@ mod tests {
     }
 
     #[test]
-    fn says_cpu_only_when_the_cores_were_busy() {
+    fn says_what_was_busy() {
         let at =
-            |own, server, busy| Cpu { own: Some(own), server, machine: Some((busy, busy + 4)) };
+            |own, server, busy, all| Cpu { own: Some(own), server, machine: Some((busy, all)) };
         let two_seconds = Duration::from_secs(2);
-        let used = at(0, Some(0), 0).until(at(100, Some(300), 396), two_seconds);
-        assert_eq!(
-            used.bottleneck().as_deref(),
-            Some(
-                "the machine's CPU: the shop used 1.50 cores, the generator 0.50, all cores were \
-                 100 % busy"
-            )
-        );
+        let verdict = |to: Cpu| {
+            at(0, to.server.map(|_| 0), 0, 0).until(to, two_seconds).bottleneck().unwrap()
+        };
+        for (to, said) in [
+            (
+                at(100, Some(280), 390, 400),
+                "the machine's CPU: the shop used 1.40 cores, the generator 0.50, others 0.05, of 2",
+            ),
+            (
+                at(20, Some(40), 390, 400),
+                "other processes on this machine: the shop used 0.20 cores, the generator 0.10, \
+                 others 1.65, of 2",
+            ),
+            (at(20, None, 100, 400), "not CPU: the generator 0.10, the shop and others 0.40, of 2"),
+        ] {
+            assert_eq!(verdict(to), said);
+        }
         let unknown = Cpu { own: None, server: None, machine: None };
         assert_eq!(unknown.until(unknown, two_seconds).bottleneck(), None);
     }

@@ -11,7 +11,7 @@ use crate::progress::Progress;
 use crate::requests::{Request, idempotency_key};
 use crate::schedule::{Schedule, currency};
 use crate::shop::{Answer, Failure, Shop};
-use crate::watch::{self, WATCHED_EVERY, Watched};
+use crate::watch::{self, WATCHED_EACH, WATCHED_EVERY, Watched};
 use schemas::id::OrderId;
 use serde::Deserialize;
 use std::time::Duration;
@@ -26,7 +26,6 @@ pub(crate) enum Pace {
     /// When they are due, whatever the shop does.
     Scheduled,
     /// As soon as fewer than this many are in flight; they are intended for when they are sent.
-    #[expect(dead_code, reason = "what replays at full speed will choose")]
     AsAcknowledged(usize),
 }
 
@@ -263,11 +262,16 @@ impl Run<'_> {
         });
     }
 
-    /// The first checkout of each [`WATCHED_EVERY`], repeated ones excepted.
+    /// The first checkout of each [`WATCHED_EVERY`], or of each [`WATCHED_EACH`] where none has a
+    /// time; repeated ones excepted.
     fn is_watched(&self, number: usize) -> bool {
-        let slice = |n: usize| self.schedule.checkouts[n].at.as_nanos() / WATCHED_EVERY.as_nanos();
-        let first = number == 0 || slice(number - 1) != slice(number);
-        first && self.schedule.checkouts[number].key == number
+        let checkouts = &self.schedule.checkouts;
+        let slice = |n: usize| checkouts[n].at.as_nanos() / WATCHED_EVERY.as_nanos();
+        let first = match self.pace {
+            Pace::Scheduled => number == 0 || slice(number - 1) != slice(number),
+            Pace::AsAcknowledged(_) => number.is_multiple_of(WATCHED_EACH),
+        };
+        first && checkouts[number].key == number
     }
 }
 
@@ -308,7 +312,7 @@ fn told(slot: &Result<Slot<'_>, &Failure>) -> Told {
 }
 
 impl Findings {
-    fn starting(started: Duration) -> Self {
+    pub(crate) fn starting(started: Duration) -> Self {
         Self {
             started,
             ended: started,
@@ -321,7 +325,7 @@ impl Findings {
             ack: Latency::new(),
             decision: Latency::new(),
             readable: Latency::new(),
-            cores: CoresUsed { own: None, server: None, busy: None },
+            cores: CoresUsed { own: None, server: None, machine: None },
         }
     }
 
@@ -347,5 +351,58 @@ impl Findings {
     fn watched(&mut self, watched: Watched) {
         self.readable.record(watched.readable);
         self.decision.record(watched.decision);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::{Checkout, payment_method, region};
+    use bytes::Bytes;
+    use schemas::id::CustomerId;
+
+    /// Due after 1 s, sent after 5 s, answered after 6 s.
+    #[test]
+    fn latency_counts_from_the_intended_time() {
+        let checkout = Checkout {
+            at: Duration::from_secs(1),
+            customer_id: CustomerId::parse("c1").unwrap(),
+            region: region("eu"),
+            payment_method: payment_method("tok_ok"),
+            lines: 0..0,
+            key: 0,
+        };
+        let schedule = Schedule { checkouts: vec![checkout], lines: vec![] };
+        let (clock, shop) = (Clock::start(), Shop::at("http://nowhere"));
+        let ledger = Ledger::open(None, clock).unwrap();
+        let requests = crate::requests::prepare(&schedule, 1, "run");
+        let order_id = OrderId::new(0, [1; 16]);
+        let body = serde_json::json!({"order_id": order_id}).to_string().into();
+        let took = |pace| {
+            let run = Run {
+                shop: &shop,
+                clock,
+                ledger: &ledger,
+                schedule: &schedule,
+                requests: &requests,
+                name: "run",
+                pace,
+                batch: 1,
+                wait: None,
+                server_pid: None,
+            };
+            let mut found = Findings::starting(Duration::ZERO);
+            let came = Returned {
+                request: 0,
+                sent: Duration::from_secs(5),
+                returned: Duration::from_secs(6),
+                answer: Ok(Answer { status: 201, body: Bytes::clone(&body) }),
+            };
+            run.take(&came, &mut JoinSet::new(), &mut found);
+            let ack = found.ack.percentiles().unwrap();
+            (ack.max.round(), found.late.p99_ms().round())
+        };
+        assert_eq!(took(Pace::Scheduled), (5001.0, 4002.0), "three digits of 5 s and of 4 s");
+        assert_eq!(took(Pace::AsAcknowledged(1)), (1000.0, 0.0));
     }
 }

@@ -182,3 +182,34 @@ async fn fill_all(filler: &mut Filler<'_>, products: u32, run: &str) -> Result<(
     filler.ask("products", fill::products(products), all).await?;
     filler.ask("receipts", fill::receipts(products, run), all + 2 * all.div_ceil(10)).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A good run of 1,000 actions, made worse.
+    fn because(worse: impl FnOnce(&mut Findings, &mut States)) -> Option<String> {
+        let (mut found, mut states) = (Findings::starting(Duration::ZERO), States::default());
+        found.sent = 1_000;
+        found.cores.own = Some(0.5);
+        worse(&mut found, &mut states);
+        invalid_because(&found, states)
+    }
+
+    #[test]
+    fn a_run_that_measured_something_else_is_invalid() {
+        assert_eq!(because(|_, _| ()), None);
+        let late = because(|found, _| found.late.record(Duration::from_millis(80)));
+        assert_eq!(late.as_deref(), Some("requests were sent 80 ms late at p99, above 50"));
+        let busy = because(|found, _| found.cores.own = Some(0.95));
+        assert_eq!(busy.as_deref(), Some("the generator used 0.95 of its one core, above 0.9"));
+        let lost = because(|found, _| (found.failed, found.unknown) = (1, 1));
+        assert_eq!(lost.as_deref(), Some("2 of 1000 actions failed or had no answer, above 0.1 %"));
+        assert_eq!(because(|found, _| found.unknown = 1), None);
+        let both = because(|found, states| (found.sent, states.unread) = (0, 3));
+        assert_eq!(
+            both.as_deref(),
+            Some("nothing was sent; 3 acknowledged orders could not be read")
+        );
+    }
+}

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// One checkout in each so much intended time is watched: at most 50 a second.
 pub(crate) const WATCHED_EVERY: Duration = Duration::from_millis(20);
+/// Or one in so many, at full speed.
+pub(crate) const WATCHED_EACH: usize = 200;
 /// Given up then: the order's fate still counts, its latency is cut here.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(15);
 /// Between polls of an order that can be read and is not decided.
