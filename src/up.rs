@@ -26,7 +26,7 @@ use sinks::payment_gateway::signature::Secrets;
 use sinks::view_store::{ViewError, ViewStore};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
@@ -121,11 +121,12 @@ impl Shop {
             },
         )
         .map_err(engine_failure)?;
+        let payments_failed = Arc::new(OnceLock::new());
         let queries = Queries::new(
             Arc::clone(&views),
             Arc::clone(&log),
             clock.clone(),
-            Arc::new(engine_status(&engine, up.workers.into())),
+            Arc::new(engine_status(&engine, up.workers.into(), Arc::clone(&payments_failed))),
         );
         let ports = Ports {
             log: Arc::clone(&log),
@@ -136,6 +137,7 @@ impl Shop {
         let ingest = Ingest::new(ports, clock.clone(), secrets.clone(), Limits::default());
         let gateway = gateway(up, data, secrets, &clock, &ingest, runtime.handle())?;
         let payments = PaymentWorker::start(Arc::clone(&log), codec, gateway, clock);
+        payments_failed.get_or_init(|| Box::new(payments.failure_source()));
         Ok(Self { log, views, engine, payments, ingest, queries })
     }
 
@@ -279,15 +281,20 @@ fn gateway(
     Ok(Arc::new(sandbox))
 }
 
+/// Asks the payment worker for its failure, once there is a worker.
+type PaymentsFailed = Arc<OnceLock<Box<dyn Fn() -> Option<String> + Send + Sync>>>;
+
 fn engine_status(
     engine: &Engine,
     workers: usize,
+    payments_failed: PaymentsFailed,
 ) -> impl Fn() -> EngineStatus + Send + Sync + use<> {
     let source = engine.status_source();
     move || {
         let status = source();
+        let unpaid = payments_failed.get().and_then(|failed| failed());
         EngineStatus {
-            ready: status.not_ready.map_or(Ok(()), Err),
+            ready: status.not_ready.or(unpaid).map_or(Ok(()), Err),
             generation: u64::try_from(status.generation).unwrap_or(0),
             epoch: status.epoch,
             now: status.now.unwrap_or(Timestamp(0)),

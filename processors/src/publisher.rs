@@ -2,7 +2,7 @@
 //!
 //! An output's id is (epoch, n) within its partition; n counts in canonical order: operator, key,
 //! n-th of that key. While a replay is at or behind a partition's tail, nothing is written there
-//! again. An append that fails ends the engine, which starts anew from the log.
+//! again. An append whose outcome is not known ends the engine, which starts anew from the log.
 
 use crate::epoch::{Finished, weight};
 use crate::hub::Hub;
@@ -13,13 +13,16 @@ use schemas::envelope::{Envelope, Role};
 use schemas::events::Event;
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
-use sinks::event_log::{AppendError, Appending, EventLog, NewRecord, OutputId, ReadError};
-use std::collections::{HashMap, VecDeque};
+use sinks::event_log::{AppendError, BATCH_BYTES_MAX, EventLog, NewRecord, OutputId, ReadError};
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 const READ_BYTES: usize = 4 << 20;
-/// Epochs whose appends may be in flight together.
-const IN_FLIGHT_MAX: usize = 8;
+/// Bytes of one append: a quarter of what the log takes at once, so that a disk serves others too.
+const BATCH_BYTES: usize = BATCH_BYTES_MAX / 4;
+/// Before outputs that the log did not take are sent again.
+const RESEND: Duration = Duration::from_millis(20);
 
 /// The last output id of each output partition.
 pub type Tails = HashMap<TopicPartition, OutputId>;
@@ -50,48 +53,74 @@ pub fn tails(log: &dyn EventLog) -> Result<Tails, ReadError> {
 /// Publishes until the hub fails, or stops and nothing is left.
 ///
 /// # Errors
-/// An append failed.
+/// An append failed, or its outcome is not known.
 pub fn run(
     hub: &Arc<Hub>,
     log: &Arc<dyn EventLog>,
     codec: &Codec,
     tails: &Tails,
 ) -> Result<(), AppendError> {
-    let mut in_flight: VecDeque<(u64, usize, Appending)> = VecDeque::new();
-    loop {
-        let finished = {
-            let mut state = hub.lock();
-            loop {
-                if state.failed() {
-                    return Ok(());
-                }
-                let room = in_flight.len() < IN_FLIGHT_MAX;
-                let next = if room { state.to_publish.pop_front() } else { None };
-                if next.is_some() || !in_flight.is_empty() {
-                    break next;
-                }
-                if state.stopping && state.worker_done() {
-                    return Ok(());
-                }
-                state = hub.wait(state);
-            }
-        };
-        if let Some(finished) = finished {
-            let (epoch, events) = (finished.info.context.epoch, weight(&finished.events));
-            let records = encode(codec, finished, tails);
-            let appending =
-                if records.is_empty() { Appending::ready(Vec::new()) } else { log.append(records) };
-            in_flight.push_back((epoch, events, appending));
-            continue;
+    while let Some(finished) = next(hub) {
+        let (epoch, events) = (finished.info.context.epoch, weight(&finished.events));
+        for batch in batches(encode(codec, finished, tails), BATCH_BYTES) {
+            append(hub, log.as_ref(), &batch)?;
         }
-        if let Some((epoch, events, appending)) = in_flight.pop_front() {
-            for answer in appending.wait() {
-                answer?;
-            }
-            hub.lock().set_published(epoch, events);
-            hub.notify();
-        }
+        hub.lock().set_published(epoch, events);
+        hub.notify();
     }
+    Ok(())
+}
+
+/// Waits for a finished epoch; none: there is nothing left to publish.
+fn next(hub: &Hub) -> Option<Finished> {
+    let mut state = hub.lock();
+    loop {
+        if state.failed() {
+            return None;
+        }
+        if let Some(finished) = state.to_publish.pop_front() {
+            return Some(finished);
+        }
+        if state.stopping && state.worker_done() {
+            return None;
+        }
+        state = hub.wait(state);
+    }
+}
+
+/// Appends a batch and waits until it is durable: the next is not sent before, so that a batch
+/// which the log could not take for now may be sent again without falling behind another.
+fn append(hub: &Hub, log: &dyn EventLog, batch: &[NewRecord]) -> Result<(), AppendError> {
+    loop {
+        let answers = log.append(batch.to_vec()).wait();
+        let refused =
+            |answer: &Result<_, AppendError>| matches!(answer, Err(AppendError::NotAppended(_)));
+        if !answers.iter().all(refused) {
+            return answers.into_iter().try_for_each(|answer| answer.map(drop));
+        }
+        tracing::warn!(?answers, "the log takes no outputs now; sending them again");
+        let state = hub.lock();
+        if state.failed() {
+            return Ok(());
+        }
+        drop(hub.wait_for(state, RESEND));
+    }
+}
+
+/// Splits records, in order, so that none of the parts is over this many bytes.
+fn batches(records: Vec<NewRecord>, bytes_max: usize) -> Vec<Vec<NewRecord>> {
+    let mut batches: Vec<Vec<NewRecord>> = Vec::new();
+    let mut bytes = bytes_max;
+    for record in records {
+        let size = record.key.len() + record.value.len();
+        if bytes + size > bytes_max || batches.is_empty() {
+            batches.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += size;
+        batches.last_mut().expect("one was pushed").push(record);
+    }
+    batches
 }
 
 /// The epoch's records that are not on the log yet, with their ids.
@@ -150,4 +179,68 @@ fn record(
         decided.key.with_text(text)
     };
     NewRecord { partition, key, value: value.into(), output_id: Some(id) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sinks::event_log::{Appended, Appending, Reader};
+    use std::sync::Mutex;
+
+    fn outputs(sizes: &[usize]) -> Vec<NewRecord> {
+        let partition = TopicPartition { topic: Topic::Orders, partition: 0 };
+        let record = |(n, size): (u32, &usize)| NewRecord {
+            partition,
+            key: Bytes::new(),
+            value: vec![0; *size].into(),
+            output_id: Some(OutputId { epoch: 1, n }),
+        };
+        (0..).zip(sizes).map(record).collect()
+    }
+
+    #[test]
+    fn a_large_epoch_is_split_in_order_and_nothing_is_lost() {
+        let records = outputs(&[4, 4, 3, 9, 1, 10]);
+        let split = batches(records.clone(), 10);
+        let sizes: Vec<Vec<usize>> = split
+            .iter()
+            .map(|batch| batch.iter().map(|record| record.value.len()).collect())
+            .collect();
+        assert_eq!(sizes, [vec![4, 4], vec![3], vec![9, 1], vec![10]]);
+        assert_eq!(split.concat(), records);
+        assert_eq!(batches(Vec::new(), 10), Vec::<Vec<NewRecord>>::new());
+    }
+
+    /// A log that takes nothing the first two times, for fault injection.
+    #[derive(Default)]
+    struct Full {
+        asked: Mutex<Vec<usize>>,
+    }
+
+    impl EventLog for Full {
+        fn append(&self, records: Vec<NewRecord>) -> Appending {
+            let mut asked = self.asked.lock().unwrap();
+            asked.push(records.len());
+            let answer = if asked.len() < 3 {
+                Err(AppendError::NotAppended("full".to_owned()))
+            } else {
+                Ok(Appended { offset: 0, appended_at: Timestamp(0) })
+            };
+            Appending::ready(vec![answer; records.len()])
+        }
+        fn ends(&self, partitions: &[TopicPartition]) -> Result<Vec<u64>, ReadError> {
+            Ok(vec![0; partitions.len()])
+        }
+        fn reader(&self, _: &[(TopicPartition, u64)]) -> Result<Box<dyn Reader>, ReadError> {
+            Err(ReadError::Unavailable("nobody reads here".to_owned()))
+        }
+        fn close(&self) {}
+    }
+
+    #[test]
+    fn what_the_log_did_not_take_is_sent_again_and_ends_nothing() {
+        let log = Full::default();
+        append(&Hub::new(1), &log, &outputs(&[1, 2])).unwrap();
+        assert_eq!(*log.asked.lock().unwrap(), [2, 2, 2]);
+    }
 }

@@ -5,5 +5,6 @@
 
 mod crash;
 mod journeys;
+mod problems;
 mod shop;
 mod tidy;

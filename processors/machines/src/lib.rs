@@ -6,7 +6,7 @@
 //! | machine | rules of |
 //! |---|---|
 //! | [`cart`] | what a customer means to buy |
-//! | [`order`], [`line`] | one order, a saga, and what it has of its lines |
+//! | [`order`], [`mod@line`] | one order, a saga, and what it has of its lines |
 //! | [`payment`] | one order's money |
 //! | [`catalog`] | one product's listing |
 //! | [`inventory`] | one product's stock levels, and how a line is split over them |

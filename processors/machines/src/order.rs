@@ -21,7 +21,7 @@ use crate::payment::{self, Due, Payment};
 use schemas::events::customer_actions::PaymentOutcome;
 use schemas::events::lines::{OrderLine, Split};
 use schemas::events::orders::Reason;
-use schemas::id::{CustomerId, PaymentMethod, ProductId, RegionId};
+use schemas::id::{CustomerId, PaymentMethod, RegionId};
 use schemas::money::Currency;
 use schemas::time::Timestamp;
 
@@ -280,6 +280,9 @@ impl Order {
         let follows = match self.state {
             State::Requested => match self.first_refusal() {
                 Some(reason) => Some(Event::Rejected(reason)),
+                None if self.payment.is_refused() => {
+                    Some(Event::Cancelled(Reason::PaymentDeclined))
+                }
                 None => (!self.is_waiting()).then_some(Event::AwaitingPayment),
             },
             State::AwaitingPayment | State::Confirmed => match self.first_refusal() {

@@ -167,7 +167,9 @@ pub fn decide(claim: Option<&Claim>, command: Command, now: Timestamp) -> Option
         (Command::Confirm, Some(Claim::Reserved(held))) if held.expires_at > now => {
             Some(Change::Allocated)
         }
-        (Command::Confirm, _) => panic!("I6: a line is confirmed that holds no reservation"),
+        // An adjustment of this round came first: the order hears of it a round later, and ends.
+        (Command::Confirm, None) => None,
+        (Command::Confirm, Some(_)) => panic!("I6: a line is confirmed that is not reserved"),
         (Command::Secure, Some(Claim::Reserved(held))) => held.soft.then_some(Change::Secured),
         (Command::Expire, Some(Claim::Reserved(held))) => {
             (held.expires_at <= now).then_some(Change::Expired)

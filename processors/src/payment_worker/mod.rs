@@ -29,6 +29,7 @@ use schemas::events::customer_actions::{PaymentOutcome, PaymentReported};
 use schemas::events::payment_requests::PaymentRequested;
 use schemas::events::{Event, EventKind};
 use schemas::id::{EventId, action_id};
+use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
 use sinks::clock::Clock;
 use sinks::event_log::{EventLog, NewRecord, OutputId, ReadError, Reader, Record};
@@ -118,10 +119,10 @@ impl PaymentWorker {
         Self { stopping, failure, thread }
     }
 
-    /// Why it ended, if it did; for the readiness of the shop.
-    #[must_use]
-    pub fn failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Asks why it ended, if it did, from anywhere; for the readiness of the shop.
+    pub fn failure_source(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
+        let failure = Arc::clone(&self.failure);
+        move || failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Stops it after the calls under way.
@@ -263,14 +264,14 @@ impl Worker {
 
     /// Takes every step that is due.
     fn work(&mut self) {
-        let now = self.clock.elapsed();
+        let (now, wall) = (self.clock.elapsed(), self.clock.now());
         let (mut to_call, mut to_report) = (Vec::new(), Vec::new());
         for open in self.requests.take_due(now, CALLS_MAX) {
             match open.next {
                 Next::Call => to_call.push(open),
                 Next::Ask => match self.gateway.attempt(&open.id.idempotency_key()) {
                     Ok(Attempt::NeverMade) => to_call.push(open),
-                    Ok(Attempt::Open) => self.poll_later(open, now),
+                    Ok(Attempt::Open) => self.poll_later(open, now, wall),
                     Ok(Attempt::Done(outcome)) => to_report.push((open, outcome)),
                     Err(GatewayError::Unavailable(_) | GatewayError::Unknown(_)) => {
                         self.requests.again(open, Next::Ask, now, backoff(open.waited));
@@ -282,9 +283,9 @@ impl Worker {
         self.append(to_report, now);
     }
 
-    fn poll_later(&mut self, open: Open, now: Duration) {
+    fn poll_later(&mut self, open: Open, now: Duration, wall: Timestamp) {
         let given_up_at = open.request.expires_at.plus_ms(POLLED_MS);
-        if !self.gateway.answers() || self.clock.now() > given_up_at {
+        if !self.gateway.answers() || wall > given_up_at {
             return;
         }
         let wait = (2 * open.waited).clamp(POLL_AFTER, POLL_AFTER_MAX);
@@ -365,3 +366,6 @@ impl Worker {
 fn backoff(waited: Duration) -> Duration {
     (2 * waited).clamp(BACKOFF, BACKOFF_MAX)
 }
+
+#[cfg(test)]
+mod tests;

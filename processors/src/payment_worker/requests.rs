@@ -105,6 +105,12 @@ impl Requests {
     pub(super) fn next_due(&self) -> Option<Duration> {
         self.queue.first().map(|(due, ..)| *due)
     }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        assert_eq!(self.open.len(), self.queue.len());
+        self.open.len()
+    }
 }
 
 /// Whether a request is answered by what was told of its order: `told` says whether an outcome

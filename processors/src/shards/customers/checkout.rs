@@ -119,7 +119,7 @@ impl Customers {
         }
         out.digest(digest::of_order(id, order.state(), order.payment().word(), version));
         let (created_at, updated_at) = (context.now, context.now);
-        let placed = Placed { order, created_at, updated_at, version, unsettled: false };
+        let placed = Placed { order, created_at, updated_at, version, unsettled: None };
         self.orders.insert(id, placed);
     }
 }

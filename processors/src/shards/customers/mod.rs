@@ -75,11 +75,12 @@ struct Placed {
     updated_at: Timestamp,
     /// Its events on the topic `orders` so far.
     version: u32,
-    /// Whether it is among the unsettled.
-    unsettled: bool,
+    /// Its place among the unsettled, if it is there.
+    unsettled: Option<usize>,
 }
 
-/// An order about which something is known that may have consequences.
+/// An order about which something is known that may have consequences. They began with the last
+/// that became known: with the payment, not with the timer that fired before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Unsettled {
     cause: Cause,

@@ -82,10 +82,14 @@ impl Customers {
 
     fn unsettle(&mut self, Origin { cause, cause_id }: Origin, order: OrderId) {
         let placed = self.orders.get_mut(&order).expect("only known orders change");
-        if !std::mem::replace(&mut placed.unsettled, true) {
-            let published = placed.order.payment().standing().map(payment_news);
-            self.unsettled.push(Unsettled { cause, order, cause_id, published });
+        if let Some(at) = placed.unsettled {
+            let news = &mut self.unsettled[at];
+            (news.cause, news.cause_id) = (cause, cause_id);
+            return;
         }
+        placed.unsettled = Some(self.unsettled.len());
+        let published = placed.order.payment().standing().map(payment_news);
+        self.unsettled.push(Unsettled { cause, order, cause_id, published });
     }
 
     /// Decides all that follows from what is known of an order, and publishes what its payment
@@ -102,7 +106,7 @@ impl Customers {
         }
         let placed = self.placed(id);
         let standing = placed.order.payment().standing();
-        placed.unsettled = false;
+        placed.unsettled = None;
         if let Some(standing) = standing
             && Some(payment_news(standing)) != published
         {

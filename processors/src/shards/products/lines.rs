@@ -52,7 +52,6 @@ impl Work<'_> {
         self.mix(&[command as u64, hi, lo]);
         match self.claims.find(self.at, order) {
             Some(at) => self.settle(at, order, command),
-            // Panics where a claim must be there.
             None => assert!(reservation::decide(None, command, self.context.now).is_none()),
         }
     }
@@ -109,6 +108,8 @@ impl Work<'_> {
         let [expires_at, price] =
             [reserve.expires_at.0, reserve.price.unwrap_or(-1)].map(i64::cast_unsigned);
         self.mix(&[hi, lo, line, expires_at, price]);
+        // A place in the queue that is past its deadline may still be there: it counts no more.
+        self.expire_place(reserve.order);
         if self.claims.find(self.at, reserve.order).is_some() {
             panic!("I4: {} asks again for what it holds", reserve.order);
         }
@@ -118,6 +119,14 @@ impl Work<'_> {
             let chains = &mut self.product.chains;
             self.claims.insert(chains, self.at, reserve.order, Claim::Waiting(Box::new(line)));
             self.product.asked_max = self.product.asked_max.max(reserve.quantity);
+        }
+    }
+
+    fn expire_place(&mut self, order: OrderId) {
+        let Some(at) = self.claims.find(self.at, order) else { return };
+        match self.claims.get(at).claim() {
+            Claim::Waiting(_) => self.settle(at, order, Command::Expire),
+            Claim::Reserved(_) | Claim::Allocated { .. } => {}
         }
     }
 

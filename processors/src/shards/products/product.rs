@@ -151,8 +151,8 @@ impl Work<'_> {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "each half is cut out of the number")]
 pub(super) fn words(bytes: [u8; 16]) -> [u64; 2] {
-    let all = u128::from_be_bytes(bytes);
-    [(all >> 64) as u64, all as u64]
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = bytes;
+    let hi = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    [hi, u64::from_be_bytes([i, j, k, l, m, n, o, p])]
 }

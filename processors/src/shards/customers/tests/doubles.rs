@@ -7,7 +7,7 @@ use schemas::events::lines::{Level, Split};
 use schemas::events::orders::Reason;
 use schemas::id::{OrderId, ProductId, WarehouseId};
 use schemas::money::Currency;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What the double keeps of a product.
 #[derive(Clone, Debug)]
@@ -28,9 +28,11 @@ pub(super) enum Held {
 pub(super) struct ProductsDouble {
     pub(super) shelves: BTreeMap<ProductId, Shelf>,
     pub(super) held: BTreeMap<(OrderId, u16), (ProductId, Held)>,
-    /// Reserves that wait a round, and whether they do at all.
-    pub(super) queue: Vec<ToProduct>,
-    pub(super) slow: bool,
+    /// Reserves that wait, each with the rounds it still does; and how many it does at first.
+    pub(super) queue: Vec<(u32, ToProduct)>,
+    pub(super) slow: u32,
+    /// Lines whose reservation an adjustment took: a confirm may be under way to them.
+    pub(super) revoked: BTreeSet<(OrderId, u16)>,
     /// Adjustments to make before anything else of the next round.
     pub(super) adjustments: Vec<(ProductId, u32)>,
 }
@@ -45,44 +47,33 @@ impl ProductsDouble {
         for (product, quantity) in std::mem::take(&mut self.adjustments) {
             self.adjust(product, quantity, &mut replies);
         }
-        let waited = std::mem::take(&mut self.queue);
         let mut sent = sent;
         sent.sort_by_key(ToProduct::sort_key);
-        let mut waited = Some(waited);
         for message in sent {
-            if matches!(message.body, ProductMessage::Reserve(_)) {
-                self.serve(context, waited.take().unwrap_or_default(), &mut replies);
-            }
-            self.one(context, message, &mut replies, &mut waited);
+            self.one(message, &mut replies);
         }
-        self.serve(context, waited.take().unwrap_or_default(), &mut replies);
+        for (rounds, message) in std::mem::take(&mut self.queue) {
+            if rounds > 0 {
+                self.queue.push((rounds - 1, message));
+            } else if let ProductMessage::Reserve(reserve) = message.body
+                // A place in the queue lapses with the order.
+                && reserve.expires_at > context.now
+            {
+                replies.push(self.reserve(&message, reserve));
+            }
+        }
         replies
     }
 
-    fn serve(&mut self, context: &Context, waited: Vec<ToProduct>, replies: &mut Vec<ToCustomer>) {
-        for message in waited {
-            if let ProductMessage::Reserve(reserve) = message.body {
-                replies.push(self.reserve(context, &message, reserve));
-            }
-        }
-    }
-
-    fn one(
-        &mut self,
-        context: &Context,
-        message: ToProduct,
-        replies: &mut Vec<ToCustomer>,
-        waited: &mut Option<Vec<ToProduct>>,
-    ) {
+    fn one(&mut self, message: ToProduct, replies: &mut Vec<ToCustomer>) {
         let (cause, cause_id) = (message.cause, message.cause_id);
         match message.body {
-            ProductMessage::Reserve(_) if self.slow => self.queue.push(message),
-            ProductMessage::Reserve(reserve) => {
-                replies.push(self.reserve(context, &message, reserve));
-            }
+            ProductMessage::Reserve(_) => self.queue.push((self.slow, message)),
             ProductMessage::Release { order, line, .. } => {
-                let is = |body: &ProductMessage| matches!(body, ProductMessage::Reserve(r) if (r.order, r.line) == (order, line));
-                waited.iter_mut().for_each(|waited| waited.retain(|sent| !is(&sent.body)));
+                self.queue.retain(|(_, waiting)| {
+                    let ProductMessage::Reserve(reserve) = &waiting.body else { return true };
+                    (reserve.order, reserve.line) != (order, line)
+                });
                 self.give_back(order, line);
             }
             ProductMessage::Expire { order, line, .. } => {
@@ -90,6 +81,9 @@ impl ProductsDouble {
                     self.give_back(order, line);
                 }
             }
+            ProductMessage::Confirm { order, line, .. }
+                if self.revoked.contains(&(order, line))
+                    && !self.held.contains_key(&(order, line)) => {}
             ProductMessage::Confirm { order, line, .. } => {
                 let (_, held) =
                     self.held.get_mut(&(order, line)).expect("confirmed what is not held");
@@ -101,7 +95,8 @@ impl ProductsDouble {
             ProductMessage::Secure { order, line, .. } => {
                 let held = self.held.get(&(order, line)).map(|(_, held)| *held);
                 assert!(
-                    matches!(held, Some(Held::Reserved(_))),
+                    matches!(held, Some(Held::Reserved(_)))
+                        || self.revoked.contains(&(order, line)),
                     "secured {held:?}: {order} {line}"
                 );
             }
@@ -118,9 +113,8 @@ impl ProductsDouble {
         }
     }
 
-    fn reserve(&mut self, context: &Context, message: &ToProduct, reserve: Reserve) -> ToCustomer {
+    fn reserve(&mut self, message: &ToProduct, reserve: Reserve) -> ToCustomer {
         let Reserve { product, order, line, quantity, .. } = reserve;
-        assert!(reserve.expires_at > context.now, "reserved for no time: {reserve:?}");
         let (reason, available) = match self.shelves.get_mut(&product) {
             None => (Some(Reason::UnknownProduct), 0),
             Some(shelf) if reserve.price.is_some_and(|price| price != shelf.price) => {
@@ -168,6 +162,7 @@ impl ProductsDouble {
             });
             let Some(((order, line), units)) = newest else { return };
             self.held.remove(&(order, line));
+            self.revoked.insert((order, line));
             let taken = units.min(missing);
             missing -= taken;
             self.shelves.get_mut(&product).expect("a shelf").available += units - taken;

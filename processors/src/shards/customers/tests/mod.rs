@@ -1,7 +1,13 @@
 //! Customers without products' side: a double of products answers, in the engine's rounds.
+//!
+//! - [`endings`]: all that can happen to one order, walked
+//! - [`ledgers`]: what a shopkeeper expects
+//! - [`laws`]: random histories of a few customers
+//! - [`stories`]: keys, timers and digests
 
 mod doubles;
 mod endings;
+mod laws;
 mod ledgers;
 mod stories;
 
@@ -13,15 +19,18 @@ use schemas::events::Event;
 use schemas::id::EventId;
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
+use sinks::view_store::rows::Row;
+use std::collections::BTreeSet;
 
 const ROUNDS: u64 = 4;
 const TIMEOUT_MS: i64 = 15 * 60 * 1000;
 
-/// A shop of one customers' shard and the double, fed an epoch at a time.
+/// A shop of some customers' shards and the double, fed an epoch at a time.
 #[derive(Clone)]
 struct Shop {
-    customers: Customers,
+    shards: Vec<Customers>,
     products: ProductsDouble,
+    sweep_cap: usize,
     epoch: u64,
     offset: u64,
     left: Vec<ToCustomer>,
@@ -29,15 +38,21 @@ struct Shop {
 }
 
 impl Shop {
+    /// A shop of one shard.
     fn new(products: ProductsDouble, hash_seed: u64) -> Self {
-        let customers = Customers::new(hash_seed);
-        Self { customers, products, epoch: 0, offset: 0, left: Vec::new(), digest: 0 }
+        Self::of(vec![Customers::new(hash_seed)], products)
     }
 
-    /// One epoch with these records, in their order on the log.
+    fn of(shards: Vec<Customers>, products: ProductsDouble) -> Self {
+        let (epoch, offset, left, digest) = (0, 0, Vec::new(), 0);
+        Self { shards, products, sweep_cap: usize::MAX, epoch, offset, left, digest }
+    }
+
+    /// One epoch with these records, in their order on the log. Shards see each round in turn;
+    /// their messages reach the double together.
     fn decide(&mut self, now: Timestamp, records: Vec<Event>) -> Vec<Decided> {
         self.epoch += 1;
-        let context = Context { epoch: self.epoch, now, deadline: now.plus_ms(TIMEOUT_MS) };
+        let context = self.context(now);
         let mut inbox = std::mem::take(&mut self.left);
         for event in records {
             self.offset += 1;
@@ -49,20 +64,67 @@ impl Shop {
         }
         let mut events = Vec::new();
         for round in 0..ROUNDS {
-            let mut out = Out::default();
-            if round == 0 {
-                self.customers.sweep(&context, usize::MAX, &mut out);
-            }
+            let mut sent = Vec::new();
             inbox.sort_by_key(ToCustomer::sort_key);
-            for message in inbox.drain(..) {
-                self.customers.apply(&context, message, &mut out);
+            let shards = self.shards.len();
+            for (number, shard) in self.shards.iter_mut().enumerate() {
+                let mut out = Out::default();
+                if round == 0 {
+                    shard.sweep(&context, self.sweep_cap, &mut out);
+                }
+                let mine = |message: &&ToCustomer| usize::from(group(message)) % shards == number;
+                for message in inbox.iter().filter(mine) {
+                    shard.apply(&context, message.clone(), &mut out);
+                }
+                shard.end_round(&context, &mut out);
+                self.digest = self.digest.wrapping_add(out.digest);
+                events.append(&mut out.events);
+                sent.append(&mut out.messages);
             }
-            self.customers.end_round(&context, &mut out);
-            self.digest = self.digest.wrapping_add(out.digest);
-            events.append(&mut out.events);
-            inbox = self.products.apply(&context, out.messages);
+            inbox = self.products.apply(&context, sent);
         }
         self.left = inbox;
         events
+    }
+
+    /// The rows of the epoch that was decided at `now`, by view and key.
+    fn rows(&mut self, now: Timestamp) -> Vec<Row> {
+        let context = self.context(now);
+        let mut rows = Vec::new();
+        self.shards.iter_mut().for_each(|shard| shard.take_rows(&context, &mut rows));
+        rows.sort_by_key(|row| (row.view(), row.key()));
+        let twice = rows
+            .windows(2)
+            .find(|two| (two[0].view(), two[0].key()) == (two[1].view(), two[1].key()));
+        assert_eq!(twice, None, "a row was written twice");
+        rows
+    }
+
+    fn context(&self, now: Timestamp) -> Context {
+        Context { epoch: self.epoch, now, deadline: now.plus_ms(TIMEOUT_MS) }
+    }
+
+    /// All state, however many shards hold it.
+    fn dump(&self) -> BTreeSet<String> {
+        let dumps = self.shards.iter().map(|shard| String::from_utf8(shard.dump()).expect("text"));
+        dumps.flat_map(|dump| dump.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+}
+
+/// The key group that routes a message.
+fn group(message: &ToCustomer) -> u16 {
+    match &message.body {
+        CustomerMessage::Record(event) => match &**event {
+            Event::CheckoutRequested(event) => event.customer_id.0.group(),
+            Event::CartItemAddRequested(event) => event.customer_id.0.group(),
+            Event::CartItemSetRequested(event) => event.customer_id.0.group(),
+            Event::CancellationRequested(event) => event.order_id.group(),
+            Event::PaymentReported(event) => event.order_id.group(),
+            other => panic!("no action of a customer: {other:?}"),
+        },
+        CustomerMessage::Reserved { order, .. }
+        | CustomerMessage::Refused { order, .. }
+        | CustomerMessage::Revoked { order, .. } => order.group(),
+        CustomerMessage::Price { customer, .. } => customer.0.group(),
     }
 }

@@ -81,7 +81,6 @@ impl Oracle {
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm an event")]
     pub(super) fn event(&mut self, now: Timestamp, decided: &Decided) {
         *self.seen.entry(decided.event.kind().name()).or_default() += 1;
         let mut end = |product: ProductId, order: OrderId| {
@@ -90,25 +89,6 @@ impl Oracle {
         };
         let units = |levels: &[Level]| levels.iter().map(|level| level.quantity).sum::<u32>();
         let product = match &decided.event {
-            Event::StockReceived(e) => {
-                let level = self.counted.entry((e.product_id, e.warehouse_id)).or_default();
-                level.0 += i64::from(e.quantity);
-                assert_eq!(e.version, level.2 + 1, "I13");
-                level.2 = e.version;
-                e.product_id
-            }
-            Event::StockAdjusted(e) => {
-                let level = self.counted.entry((e.product_id, e.warehouse_id)).or_default();
-                assert_eq!(e.change, e.asked.max(-level.0), "taken to zero, not below");
-                level.0 += e.change;
-                level.2 = e.version;
-                e.product_id
-            }
-            Event::SafetyStockChanged(e) => {
-                let level = self.counted.entry((e.product_id, e.warehouse_id)).or_default();
-                (level.1, level.2) = (i64::from(e.safety_stock), e.version);
-                e.product_id
-            }
             Event::StockReserved(e) => {
                 self.reserved(e.product_id, e.order_id, e.levels.levels(), e.firm, e.expires_at);
                 e.product_id
@@ -159,6 +139,32 @@ impl Oracle {
                 levels[at].quantity -= e.quantity;
                 levels.retain(|level| level.quantity > 0);
                 self.claims.insert((e.product_id, e.order_id), (held, levels));
+                e.product_id
+            }
+            _ => return self.counted(&decided.event),
+        };
+        self.check(product);
+    }
+
+    fn counted(&mut self, event: &Event) {
+        let product = match event {
+            Event::StockReceived(e) => {
+                let level = self.counted.entry((e.product_id, e.warehouse_id)).or_default();
+                level.0 += i64::from(e.quantity);
+                assert_eq!(e.version, level.2 + 1, "I13");
+                level.2 = e.version;
+                e.product_id
+            }
+            Event::StockAdjusted(e) => {
+                let level = self.counted.entry((e.product_id, e.warehouse_id)).or_default();
+                assert_eq!(e.change, e.asked.max(-level.0), "taken to zero, not below");
+                level.0 += e.change;
+                level.2 = e.version;
+                e.product_id
+            }
+            Event::SafetyStockChanged(e) => {
+                let level = self.counted.entry((e.product_id, e.warehouse_id)).or_default();
+                (level.1, level.2) = (i64::from(e.safety_stock), e.version);
                 e.product_id
             }
             _ => return,
