@@ -31,7 +31,8 @@ pub(crate) fn run(arguments: &AuditArgs, global: &Global) -> Result<(), Failure>
     // Opening a store that is not there would make one.
     let views = if dir.is_dir() { Some(parts::open_views(&global.data)?) } else { None };
     let views: Option<&dyn ViewStore> = views.as_ref().map(|views: &EmbeddedViews| views as _);
-    let report = audit::audit(&log, &Codec::compiled(), views, ledger).map_err(failure)?;
+    let report =
+        audit::audit(&log, &Codec::compiled(), views, ledger).map_err(|error| failure(&error))?;
     print(&report, global.json);
     if report.ok {
         return Ok(());
@@ -42,7 +43,7 @@ pub(crate) fn run(arguments: &AuditArgs, global: &Global) -> Result<(), Failure>
 }
 
 /// Why a log or views could not be read, as the end of the command.
-pub(crate) fn failure(error: AuditError) -> Failure {
+pub(crate) fn failure(error: &AuditError) -> Failure {
     match error {
         AuditError::Log(ReadError::Damaged { .. }) | AuditError::Views(_) => {
             Failure::Damaged(error.to_string())

@@ -15,7 +15,7 @@ pub(crate) fn run(arguments: &Explain, global: &Global) -> Result<(), Failure> {
         Failure::Usage(format!("{text} is no order's id: `ord_` and 26 letters and digits"))
     })?;
     let log = parts::read_log(&global.data)?;
-    let story = audit::story(&log, &Codec::compiled(), order).map_err(failure)?;
+    let story = audit::story(&log, &Codec::compiled(), order).map_err(|error| failure(&error))?;
     if story.is_empty() {
         let data = global.data.display();
         return Err(Failure::Check(format!("the log in {data} knows nothing of {order}")));
