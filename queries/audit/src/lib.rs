@@ -4,6 +4,9 @@
 //! was asked and what stood there, and compares every row of the views. It decides nothing again,
 //! and shares no code with the rules or the engine.
 //!
+//! A shop that was killed may have left half of its last epoch's outputs: what concerns several
+//! keys then looks broken there until it has been started once more, which writes the rest.
+//!
 //! | file | holds |
 //! |---|---|
 //! | `plans`, `stream` | the plan topic read again; the log as a sequence of epochs |
