@@ -10,7 +10,7 @@
 
 use crate::epoch::EpochInput;
 use crate::hub::Hub;
-use crate::operator::{Batch, Desk, ROUNDS, keyed};
+use crate::operator::{Batch, Desk, ROUNDS, Spares, keyed};
 use crate::shards::customers::Customers;
 use crate::shards::products::Products;
 use machines::message::ToCustomer;
@@ -48,10 +48,18 @@ impl Mesh {
             let to_customers = opens.to_stream(scope);
             let to_products = opens.to_stream(scope);
             let (handle, replies) = scope.feedback::<Vec<Batch<ToCustomer>>>(1);
+            let (told, asked) = (Spares::default(), Spares::default());
+            let spares = (Rc::clone(&told), Rc::clone(&asked));
             let (requests, customers_done) =
-                keyed(scope, Rc::clone(customers), Rc::clone(&desk), replies, to_customers);
-            let (replies, products_done) =
-                keyed(scope, Rc::clone(products), Rc::clone(&desk), requests, to_products);
+                keyed(scope, Rc::clone(customers), Rc::clone(&desk), replies, to_customers, spares);
+            let (replies, products_done) = keyed(
+                scope,
+                Rc::clone(products),
+                Rc::clone(&desk),
+                requests,
+                to_products,
+                (asked, told),
+            );
             replies.connect_loop(handle);
             customers_done.concat(products_done).probe_with(&probe);
         });

@@ -37,7 +37,18 @@ pub enum Action {
     /// A message to every products shard.
     Warehouse(Cause, EventId, Box<Event>),
     /// A record that is set aside.
-    Dead(Box<Decided>),
+    Dead(Box<Dead>),
+}
+
+/// A dead letter, before it has its output id.
+#[derive(Debug)]
+pub struct Dead {
+    /// Where the record lies that is set aside.
+    pub cause: Cause,
+    /// The letter's id: causes nothing, belongs to nothing else.
+    pub id: EventId,
+    /// The letter.
+    pub event: Event,
 }
 
 /// One input partition's records that no valid plan has taken.
@@ -62,6 +73,8 @@ pub struct EpochInput {
     pub products: Vec<ToProduct>,
     /// Whether rows are wanted: not while a replay is behind the store's mark.
     pub rows: bool,
+    /// Empty vectors to be filled with events, by operator: memory that is warm already.
+    pub spare: [Vec<Decided>; OPERATORS],
 }
 
 /// What one worker did in one epoch.
@@ -100,7 +113,7 @@ pub struct Finished {
     /// Events, by worker and operator.
     pub events: Vec<[Vec<Decided>; OPERATORS]>,
     /// Records that the plan set aside.
-    pub dead: Vec<Decided>,
+    pub dead: Vec<Dead>,
 }
 
 /// How many events there are, for the spool's bound.

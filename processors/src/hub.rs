@@ -11,7 +11,7 @@
 //! is finished and not yet out is bounded by [`SPOOL_MAX`]: while it is full, nothing is opened and
 //! so nothing is planned.
 
-use crate::epoch::{EpochInfo, EpochInput, Finished, OPERATORS, Part, Partition, weight};
+use crate::epoch::{Dead, EpochInfo, EpochInput, Finished, OPERATORS, Part, Partition, weight};
 use crate::plan::PlanTopic;
 use crate::shards::Decided;
 use schemas::events::epochs::EpochDigest;
@@ -29,9 +29,11 @@ pub const INPUT_RECORDS_MAX: usize = 100_000;
 pub const EPOCHS_OPEN_MAX: u64 = 4;
 /// Events and rows finished and not yet out.
 pub const SPOOL_MAX: usize = 400_000;
+/// Vectors kept to be filled again: those of the open epochs of a few workers.
+const SPARE_MAX: usize = 32;
 struct Opened {
     info: EpochInfo,
-    dead: Vec<Decided>,
+    dead: Vec<Dead>,
     parts: Vec<Option<Part>>,
 }
 
@@ -53,6 +55,8 @@ pub struct State {
     /// Finished epochs' rows that the view writer has not taken.
     pub to_view: VecDeque<(EpochInfo, Vec<Row>)>,
     spooled: usize,
+    /// Vectors of epochs that are out, to be filled again.
+    spare: Vec<Vec<Decided>>,
     /// Digests of finished epochs, until a valid plan has carried them.
     pub digests: BTreeMap<u64, [u64; OPERATORS]>,
     /// Digests that plans carried for epochs not finished here yet.
@@ -106,6 +110,7 @@ impl Hub {
             to_publish: VecDeque::new(),
             to_view: VecDeque::new(),
             spooled: 0,
+            spare: Vec::new(),
             digests: BTreeMap::new(),
             expected: BTreeMap::new(),
             published: 0,
@@ -215,10 +220,11 @@ impl State {
     }
 
     /// Opens an epoch: one input per worker.
-    pub fn open(&mut self, info: EpochInfo, inputs: Vec<EpochInput>, dead: Vec<Decided>) {
+    pub fn open(&mut self, info: EpochInfo, inputs: Vec<EpochInput>, dead: Vec<Dead>) {
         let parts = inputs.iter().map(|_| None).collect();
         self.opened.insert(info.context.epoch, Opened { info, dead, parts });
-        for (mailbox, input) in self.mailboxes.iter_mut().zip(inputs) {
+        for (mailbox, mut input) in self.mailboxes.iter_mut().zip(inputs) {
+            input.spare = std::array::from_fn(|_| self.spare.pop().unwrap_or_default());
             mailbox.push_back(input);
         }
         self.wake_workers();
@@ -307,10 +313,16 @@ impl State {
         Ok(())
     }
 
-    /// The publisher is through with an epoch of this many events.
-    pub fn set_published(&mut self, epoch: u64, events: usize) {
+    /// The publisher is through with an epoch; its vectors are filled again.
+    pub fn set_published(&mut self, epoch: u64, events: Vec<[Vec<Decided>; OPERATORS]>) {
         self.published = epoch;
-        self.spooled -= events;
+        self.spooled -= weight(&events);
+        for mut events in events.into_iter().flatten() {
+            if self.spare.len() < SPARE_MAX && events.capacity() > 0 {
+                events.clear();
+                self.spare.push(events);
+            }
+        }
     }
 
     /// The view writer is through with an epoch of this many rows.

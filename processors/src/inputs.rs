@@ -5,16 +5,15 @@
 //! contract's ranges) becomes a dead letter in the epoch that plans it: what a plan cuts is always
 //! consumed. Append times are clamped so that they never fall within a partition.
 
-use crate::epoch::{Action, Input};
+use crate::epoch::{Action, Dead, Input};
 use crate::hub::{Hub, INPUT_RECORDS_MAX};
-use crate::shards::Decided;
 use machines::message::{Cause, CustomerMessage, ProductMessage, ToCustomer, ToProduct};
 use schemas::codec::Codec;
 use schemas::events::Event;
 use schemas::events::dead_letters::{DeadLetter, DeadLetterCause};
 use schemas::events::lines::OrderLine;
 use schemas::hash::hash128;
-use schemas::id::{EventId, Id};
+use schemas::id::EventId;
 use schemas::limits::{LINES_MAX, PRICE_MAX, QUANTITY_MAX};
 use schemas::time::Timestamp;
 use schemas::topic::{PARTITIONS, TopicPartition};
@@ -210,13 +209,6 @@ fn dead(record: &Record, cause: DeadLetterCause, detail: String) -> Action {
         cause,
         detail,
     };
-    Action::Dead(Box::new(Decided {
-        key: Id::default(),
-        group: partition,
-        cause: Cause::record(record.appended_at, record.partition, record.offset),
-        cause_id: id,
-        correlation_id: id,
-        event_id: id,
-        event: letter.into(),
-    }))
+    let cause = Cause::record(record.appended_at, record.partition, record.offset);
+    Action::Dead(Box::new(Dead { cause, id, event: letter.into() }))
 }

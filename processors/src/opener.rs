@@ -1,10 +1,9 @@
 //! The opener: one thread that reads the plan topic back and opens the epochs that valid plans
 //! say, and nothing else. The planner's own plans come back to it here like anybody's.
 
-use crate::epoch::{Action, EpochInfo, EpochInput};
+use crate::epoch::{Action, Dead, EpochInfo, EpochInput};
 use crate::hub::{Hub, State};
 use crate::plan::{Read, ValidPlan};
-use crate::shards::Decided;
 use machines::message::{Context, ProductMessage, ToProduct};
 use schemas::codec::Codec;
 use schemas::events::epochs::Cut;
@@ -150,7 +149,7 @@ impl Opener {
         &mut self,
         state: &mut State,
         valid: &ValidPlan,
-    ) -> Result<(Vec<EpochInput>, Vec<Decided>, u64), String> {
+    ) -> Result<(Vec<EpochInput>, Vec<Dead>, u64), String> {
         let rows = (valid.era, valid.plan.epoch) > (self.mark.era, self.mark.epoch);
         let mut inputs: Vec<_> = (0..self.workers)
             .map(|_| EpochInput {
@@ -158,6 +157,7 @@ impl Opener {
                 customers: Vec::new(),
                 products: Vec::new(),
                 rows,
+                spare: Default::default(),
             })
             .collect();
         let (mut dead, mut records) = (Vec::new(), 0);
@@ -179,7 +179,7 @@ impl Opener {
         Ok((inputs, dead, records))
     }
 
-    fn route(&self, action: Action, inputs: &mut [EpochInput], dead: &mut Vec<Decided>) {
+    fn route(&self, action: Action, inputs: &mut [EpochInput], dead: &mut Vec<Dead>) {
         match action {
             Action::Customer(group, message) => {
                 inputs[usize::from(group) % self.workers].customers.push(message);

@@ -14,7 +14,7 @@
 
 use crate::epoch::{EpochInput, Part};
 use crate::shards::customers::Customers;
-use crate::shards::products::Products;
+use crate::shards::products::{AHEAD, Products};
 use crate::shards::{Decided, Out};
 use machines::message::{Context, CustomerMessage, ProductMessage, ToCustomer, ToProduct};
 use schemas::time::Timestamp;
@@ -32,6 +32,8 @@ use timely::progress::frontier::MutableAntichain;
 
 /// Rounds of the loop that one epoch has.
 pub const ROUNDS: u64 = 4;
+/// Emptied vectors kept: a few rounds' worth.
+const SPARE_MAX: usize = 8;
 /// Timers of untouched keys that one epoch fires, per key group.
 pub const SWEEP_CAP: usize = 1_000;
 
@@ -63,6 +65,9 @@ impl<'de, M> Deserialize<'de> for Batch<M> {
     }
 }
 
+/// Emptied vectors of one kind of messages, shared by who receives and who sends them.
+pub type Spares<M> = Rc<RefCell<Vec<Vec<M>>>>;
+
 /// The state of one worker's keys, as the operator drives it.
 pub trait Shard: 'static {
     /// What it is told.
@@ -82,6 +87,8 @@ pub trait Shard: 'static {
     fn sort(messages: &mut [Self::In]);
     /// The key group that a message goes to.
     fn group(message: &Self::Sent) -> u16;
+    /// Reads what these messages will need, all at once, that it is near when they are applied.
+    fn look_ahead(&self, messages: &[Self::In]);
     /// Fires due timers, at the start of an epoch.
     fn sweep(&mut self, context: &Context, out: &mut Out<Self::Sent>);
     /// Applies a message.
@@ -94,10 +101,11 @@ pub trait Shard: 'static {
     fn next_deadline(&self) -> Option<Timestamp>;
 }
 
-/// Sorts by `key` and panics on a tie.
+/// Sorts by `key` and panics on a tie. Messages come in a few sorted runs: the stable sort merges
+/// them.
 pub fn sort_canonically<M, K: Ord + std::fmt::Debug>(messages: &mut [M], key: impl Fn(&M) -> K) {
     if !messages.is_sorted_by(|a, b| key(a) < key(b)) {
-        messages.sort_unstable_by_key(&key);
+        messages.sort_by_key(&key);
         if let Some(pair) = messages.windows(2).find(|pair| key(&pair[0]) == key(&pair[1])) {
             panic!("I16: two messages at one place in canonical order: {:?}", key(&pair[0]));
         }
@@ -133,6 +141,9 @@ impl Shard for Customers {
     fn sweep(&mut self, context: &Context, out: &mut Out<ToProduct>) {
         self.sweep(context, SWEEP_CAP, out);
     }
+    fn look_ahead(&self, messages: &[ToCustomer]) {
+        self.look_ahead(messages);
+    }
     fn apply(&mut self, context: &Context, message: ToCustomer, out: &mut Out<ToProduct>) {
         self.apply(context, message, out);
     }
@@ -157,7 +168,11 @@ impl Shard for Products {
     fn records(input: &mut EpochInput) -> Vec<ToProduct> {
         std::mem::take(&mut input.products)
     }
+    /// A round's answers to orders are of several classes in turn: they are parted first.
     fn sort(messages: &mut [ToProduct]) {
+        if !messages.is_sorted_by_key(ToProduct::class) {
+            messages.sort_by_key(ToProduct::class);
+        }
         sort_canonically(messages, ToProduct::sort_key);
     }
     fn group(message: &ToCustomer) -> u16 {
@@ -169,7 +184,12 @@ impl Shard for Products {
             CustomerMessage::Price { customer, .. } => customer.0.group(),
         }
     }
-    fn sweep(&mut self, _: &Context, _: &mut Out<ToCustomer>) {}
+    fn sweep(&mut self, context: &Context, _: &mut Out<ToCustomer>) {
+        self.sweep(context);
+    }
+    fn look_ahead(&self, messages: &[ToProduct]) {
+        self.look_ahead(messages);
+    }
     fn apply(&mut self, context: &Context, message: ToProduct, out: &mut Out<ToCustomer>) {
         self.apply(context, message, out);
     }
@@ -187,6 +207,9 @@ struct Turns<S: Shard> {
     shard: Rc<RefCell<S>>,
     desk: Rc<RefCell<Desk>>,
     peers: usize,
+    /// Emptied vectors of messages, to be filled again by whoever sends such messages.
+    received: Spares<S::In>,
+    spare: Spares<S::Sent>,
     stash: BTreeMap<u64, (Capability<u64>, Vec<S::In>)>,
     open: BTreeMap<u64, Capability<u64>>,
     events: Vec<Decided>,
@@ -198,22 +221,39 @@ impl<S: Shard> Turns<S> {
     /// Applies one time's messages; gives what is to be sent.
     fn turn(&mut self, time: u64, mut messages: Vec<S::In>) -> Vec<S::Sent> {
         let (epoch, round) = (time / ROUNDS, time % ROUNDS);
-        let (context, records) = {
+        let mut out = Out::default();
+        let (context, mut records) = {
             let mut desk = self.desk.borrow_mut();
             let input = desk.epochs.get_mut(&epoch).expect("an epoch is on the desk while open");
             let records = if round == 0 { S::records(input) } else { Vec::new() };
+            if round == 0 {
+                self.events = std::mem::take(&mut input.spare[S::OPERATOR]);
+            }
             (input.context, records)
         };
-        let mut out = Out::default();
         std::mem::swap(&mut out.events, &mut self.events);
+        out.messages = self.spare.borrow_mut().pop().unwrap_or_default();
         let mut shard = self.shard.borrow_mut();
         if round == 0 {
             shard.sweep(&context, &mut out);
-            messages.extend(records);
+            if messages.is_empty() {
+                messages = records;
+            } else {
+                messages.append(&mut records);
+            }
         }
         S::sort(&mut messages);
-        for message in messages {
-            shard.apply(&context, message, &mut out);
+        let mut coming = messages.drain(..);
+        while !coming.as_slice().is_empty() {
+            let near = coming.as_slice().len().min(AHEAD);
+            shard.look_ahead(&coming.as_slice()[..near]);
+            for message in coming.by_ref().take(near) {
+                shard.apply(&context, message, &mut out);
+            }
+        }
+        drop(coming);
+        if messages.capacity() > 0 && self.received.borrow().len() < SPARE_MAX {
+            self.received.borrow_mut().push(messages);
         }
         shard.end_round(&context, &mut out);
         self.events = out.events;
@@ -267,6 +307,7 @@ pub fn keyed<'scope, S: Shard>(
     desk: Rc<RefCell<Desk>>,
     messages: StreamVec<'scope, u64, Batch<S::In>>,
     opens: StreamVec<'scope, u64, u64>,
+    (received, spare): (Spares<S::In>, Spares<S::Sent>),
 ) -> Keyed<'scope, S::Sent> {
     let mut builder = OperatorBuilder::new(S::NAME.to_owned(), scope);
     let by_worker = Exchange::new(|batch: &Batch<S::In>| batch.worker as u64);
@@ -279,6 +320,8 @@ pub fn keyed<'scope, S: Shard>(
         shard,
         desk,
         peers: scope.peers(),
+        received,
+        spare,
         stash: BTreeMap::new(),
         open: BTreeMap::new(),
         events: Vec::new(),

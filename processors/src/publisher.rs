@@ -4,13 +4,14 @@
 //! n-th of that key. While a replay is at or behind a partition's tail, nothing is written there
 //! again. An append whose outcome is not known ends the engine, which starts anew from the log.
 
-use crate::epoch::{Finished, weight};
+use crate::epoch::{Dead, Finished, OPERATORS};
 use crate::hub::Hub;
 use crate::shards::Decided;
 use bytes::Bytes;
 use schemas::codec::Codec;
 use schemas::envelope::{Envelope, Role};
 use schemas::events::Event;
+use schemas::id::EventId;
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
 use sinks::event_log::{AppendError, BATCH_BYTES_MAX, EventLog, NewRecord, OutputId, ReadError};
@@ -61,11 +62,10 @@ pub fn run(
     tails: &Tails,
 ) -> Result<(), AppendError> {
     while let Some(finished) = next(hub) {
-        let (epoch, events) = (finished.info.context.epoch, weight(&finished.events));
-        for batch in batches(encode(codec, finished, tails), BATCH_BYTES) {
+        for batch in batches(encode(codec, &finished, tails), BATCH_BYTES) {
             append(hub, log.as_ref(), &batch)?;
         }
-        hub.lock().set_published(epoch, events);
+        hub.lock().set_published(finished.info.context.epoch, finished.events);
         hub.notify();
     }
     Ok(())
@@ -124,61 +124,90 @@ fn batches(records: Vec<NewRecord>, bytes_max: usize) -> Vec<Vec<NewRecord>> {
 }
 
 /// The epoch's records that are not on the log yet, with their ids.
-pub fn encode(codec: &Codec, finished: Finished, tails: &Tails) -> Vec<NewRecord> {
-    let context = finished.info.context;
-    let [customers, products]: [Vec<_>; 2] = {
-        let mut by_operator = [Vec::new(), Vec::new()];
-        for part in finished.events {
-            for (all, part) in by_operator.iter_mut().zip(part) {
-                all.extend(part);
-            }
-        }
-        by_operator
+pub fn encode(codec: &Codec, finished: &Finished, tails: &Tails) -> Vec<NewRecord> {
+    let mut numbered = Numbered {
+        codec,
+        epoch: finished.info.context.epoch,
+        now: finished.info.context.now,
+        tails,
+        counts: HashMap::new(),
+        records: Vec::new(),
     };
-    let mut records = Vec::with_capacity(customers.len() + products.len());
-    let mut counts: HashMap<TopicPartition, u32> = HashMap::new();
-    let mut dead = finished.dead;
-    dead.sort_by_key(|letter| letter.cause);
-    for mut events in [customers, products, dead] {
+    for operator in 0..OPERATORS {
+        let parts = finished.events.iter().flat_map(|part| &part[operator]);
+        let mut events: Vec<&Decided> = parts.collect();
         // Stable: one key's events stay in the order in which they were decided.
         events.sort_by_key(|decided| decided.key);
-        for decided in events {
-            let at = TopicPartition::of_group(decided.event.kind().topic(), decided.group);
-            let n = counts.entry(at).or_default();
-            let id = OutputId { epoch: context.epoch, n: *n };
-            *n += 1;
-            if tails.get(&at).is_none_or(|tail| id > *tail) {
-                records.push(record(codec, context.now, at, id, &decided));
-            }
-        }
+        events.into_iter().for_each(|decided| numbered.decided(decided));
     }
-    records
+    let mut dead: Vec<_> = finished.dead.iter().collect();
+    dead.sort_by_key(|letter| letter.cause);
+    dead.into_iter().for_each(|letter| numbered.dead(letter));
+    numbered.records
 }
 
-fn record(
-    codec: &Codec,
+/// An epoch's records, numbered within their partitions as they come.
+struct Numbered<'a> {
+    codec: &'a Codec,
+    epoch: u64,
     now: Timestamp,
-    partition: TopicPartition,
-    id: OutputId,
-    decided: &Decided,
-) -> NewRecord {
-    let envelope = Envelope {
-        event_id: decided.event_id,
-        occurred_at: now,
-        role: Role::Engine,
-        subject: None,
-        causation_id: decided.cause_id,
-        correlation_id: decided.correlation_id,
-    };
-    let mut value = Vec::with_capacity(192);
-    codec.encode(&envelope, &decided.event, &mut value);
-    let text = |text: &str| Bytes::copy_from_slice(text.as_bytes());
-    let key = if let Event::PaymentRequested(request) = &decided.event {
-        request.payment_id.with_text(text)
-    } else {
-        decided.key.with_text(text)
-    };
-    NewRecord { partition, key, value: value.into(), output_id: Some(id) }
+    tails: &'a Tails,
+    counts: HashMap<TopicPartition, u32>,
+    records: Vec<NewRecord>,
+}
+
+impl Numbered<'_> {
+    fn decided(&mut self, decided: &Decided) {
+        let event = &decided.event;
+        let Some((at, id)) = self.number(event.kind().topic(), decided.group) else { return };
+        let [hi, lo] = decided.correlation;
+        let correlation_id = (u128::from(hi) << 64 | u128::from(lo)).to_be_bytes();
+        let event_id = decided.event_id(self.epoch);
+        let value = self.encode(event_id, decided.cause_id, EventId(correlation_id), event);
+        let text = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+        let key = if let Event::PaymentRequested(request) = event {
+            request.payment_id.with_text(text)
+        } else {
+            decided.key.with_text(text)
+        };
+        self.records.push(NewRecord { partition: at, key, value, output_id: Some(id) });
+    }
+
+    fn dead(&mut self, Dead { cause, id: letter, event }: &Dead) {
+        let partition = cause.position().map_or(0, |(at, _)| at.partition);
+        let Some((at, id)) = self.number(Topic::DeadLetters, partition) else { return };
+        let value = self.encode(*letter, *letter, *letter, event);
+        self.records.push(NewRecord {
+            partition: at,
+            key: Bytes::new(),
+            value,
+            output_id: Some(id),
+        });
+    }
+
+    /// The place and id of the next output of this topic and group; none if it is out already.
+    fn number(&mut self, topic: Topic, group: u16) -> Option<(TopicPartition, OutputId)> {
+        let at = TopicPartition::of_group(topic, group);
+        let n = self.counts.entry(at).or_default();
+        let id = OutputId { epoch: self.epoch, n: *n };
+        *n += 1;
+        self.tails.get(&at).is_none_or(|tail| id > *tail).then_some((at, id))
+    }
+
+    fn encode(
+        &self,
+        event_id: EventId,
+        causation_id: EventId,
+        correlation_id: EventId,
+        event: &Event,
+    ) -> Bytes {
+        let (occurred_at, role, subject) = (self.now, Role::Engine, None);
+        let envelope =
+            Envelope { event_id, occurred_at, role, subject, causation_id, correlation_id };
+        let mut value = Vec::with_capacity(192);
+        self.codec.encode(&envelope, event, &mut value);
+        value.into()
+    }
 }
 
 #[cfg(test)]

@@ -41,10 +41,31 @@ impl Draws {
     }
 }
 
+/// Lines of one order at most.
+const LINES_MAX: usize = 4;
+
+/// A checkout to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Drawn {
+    number: u64,
+    draw: u64,
+    customer: CustomerId,
+    lines: [(u32, u32); LINES_MAX],
+    count: usize,
+}
+
+impl Drawn {
+    /// Products by number, and how many of each.
+    fn lines(&self) -> &[(u32, u32)] {
+        &self.lines[..self.count]
+    }
+}
+
 /// A catalogue with its popularity, and what shoppers will ask of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Demand {
     draws: Draws,
+    products: Vec<ProductId>,
     weights: Vec<f64>,
     total: f64,
     /// The share of lines that go to product 0, beside its own.
@@ -65,7 +86,8 @@ impl Demand {
                 total
             })
             .collect();
-        Self { draws, weights, total, hot, orders: 0, offset: 0 }
+        let products = (0..products).map(product_id).collect();
+        Self { draws, products, weights, total, hot, orders: 0, offset: 0 }
     }
 
     /// The set-up: warehouses, listings, and stock of `share` of what `orders` orders will ask;
@@ -105,7 +127,7 @@ impl Demand {
     }
 
     fn stock_product(&mut self, product: usize, units: u32, epoch: &mut Epoch) {
-        let product_id = product_id(product);
+        let product_id = self.products[product];
         let group = Some(product_id.0.group());
         let listing = Listing {
             seller_id: SellerId(Id::parse("seller").expect("legal")),
@@ -142,40 +164,57 @@ impl Demand {
         }
     }
 
-    /// An epoch of this many checkouts.
+    /// This many checkouts, drawn and not made yet.
     #[must_use]
-    pub(crate) fn checkouts(&mut self, count: usize) -> Epoch {
-        let customers = (0..count)
-            .map(|_| {
-                let checkout = self.checkout();
-                let group = checkout.order_id.group();
-                (group, self.say(checkout.into()).into_customer())
-            })
-            .collect();
-        Epoch { customers, products: Vec::new() }
+    pub(crate) fn draw(&mut self, count: usize) -> Vec<Drawn> {
+        (0..count).map(|_| self.draw_one()).collect()
     }
 
-    fn checkout(&mut self) -> CheckoutRequested {
+    fn draw_one(&mut self) -> Drawn {
         self.orders += 1;
         let draw = self.draws.next();
-        let customer_id =
-            CustomerId(Id::parse(&format!("c{}", draw % 1_000_000)).expect("a legal id"));
-        let group = customer_id.0.group();
-        let hash = u128::from(mix(self.orders)) << 64 | u128::from(self.orders);
-        let mut lines: Vec<OrderLine> = Vec::with_capacity(4);
+        let customer = CustomerId(Id::parse(&format!("c{}", draw % 1_000_000)).expect("legal"));
+        let mut drawn =
+            Drawn { number: self.orders, draw, customer, lines: [(0, 0); LINES_MAX], count: 0 };
         // 1 to 4 lines, 2.5 in the mean.
         for _ in 0..1 + draw / 1_000_000 % 4 {
-            let product_id = product_id(self.product());
+            let product = u32::try_from(self.product()).expect("products are counted in u32");
             let quantity = 1 + u32::from(self.draws.unit() < 0.5);
-            if lines.iter().all(|line| line.product_id != product_id) {
-                lines.push(OrderLine { product_id, quantity, price: PRICE });
+            if drawn.lines().iter().all(|(other, _)| *other != product) {
+                drawn.lines[drawn.count] = (product, quantity);
+                drawn.count += 1;
             }
         }
+        drawn
+    }
+
+    /// An epoch of these checkouts, made as the input reader makes them: shortly before they are
+    /// decided.
+    #[must_use]
+    pub(crate) fn epoch(&mut self, drawn: &[Drawn]) -> Epoch {
+        let mut epoch = Epoch::default();
+        epoch.customers.reserve_exact(drawn.len());
+        for drawn in drawn {
+            let checkout = self.checkout(drawn);
+            let group = checkout.order_id.group();
+            epoch.customers.push((group, self.say(checkout.into()).into_customer()));
+        }
+        epoch
+    }
+
+    fn checkout(&self, drawn: &Drawn) -> CheckoutRequested {
+        let Drawn { number, draw, customer, .. } = *drawn;
+        let hash = u128::from(mix(number)) << 64 | u128::from(number);
+        let line = |(product, quantity): &(u32, u32)| OrderLine {
+            product_id: self.products[*product as usize],
+            quantity: *quantity,
+            price: PRICE,
+        };
         CheckoutRequested {
-            order_id: OrderId::new(group, hash.to_be_bytes()),
-            customer_id,
-            idempotency_key: IdempotencyKey::Hash(KeyHash([self.orders, draw])),
-            lines: Some(lines),
+            order_id: OrderId::new(customer.0.group(), hash.to_be_bytes()),
+            customer_id: customer,
+            idempotency_key: IdempotencyKey::Hash(KeyHash([number, draw])),
+            lines: Some(drawn.lines().iter().map(line).collect()),
             currency: usd(),
             region: region(usize::try_from(draw % 3).unwrap_or(0)),
             payment_method: PaymentMethod(Id::parse("tok_ok").expect("legal")),
@@ -197,9 +236,7 @@ impl Demand {
     }
 }
 
-/// The product of this number.
-#[must_use]
-pub(crate) fn product_id(product: usize) -> ProductId {
+fn product_id(product: usize) -> ProductId {
     ProductId(Id::parse(&format!("p{product}")).expect("a legal id"))
 }
 

@@ -2,7 +2,7 @@
 //! without it; and scarce stock, of which nothing may be left that somebody was refused.
 
 use super::demand::Demand;
-use super::engine::{Case, PRODUCTS, checkouts, decide, paid, rate};
+use super::engine::{Case, PRODUCTS, SetUp, decide, paid, rate};
 use super::shop::Mesh;
 use super::{Bar, Figure};
 use sinks::clock::Clock;
@@ -62,7 +62,7 @@ fn refused_in_vain(seed: u64, epoch_records: usize) -> Result<f64, String> {
     let demand = Demand::new(seed, PRODUCTS, 0.0);
     let (stock, mut source) = paid(demand, SCARCE_ORDERS, SCARCE_SHARE, epoch_records);
     let mut mesh = Mesh::start(1)?;
-    mesh.feed(false, &mut checkouts(vec![stock]));
+    mesh.feed(false, &mut SetUp(Some(stock)));
     mesh.feed(true, &mut source);
     mesh.stop();
     let mut left: HashMap<_, i64> = HashMap::new();

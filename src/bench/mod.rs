@@ -4,6 +4,7 @@ mod decode;
 mod demand;
 mod engine;
 mod hot_product;
+mod plain;
 mod shop;
 
 use crate::cli::{Bench, BenchName};

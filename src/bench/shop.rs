@@ -2,7 +2,7 @@
 
 use machines::message::{Cause, Context, CustomerMessage, ProductMessage, ToCustomer, ToProduct};
 use processors::engine::{Workers, start_workers};
-use processors::epoch::{EpochInfo, EpochInput, Finished, weight};
+use processors::epoch::{EpochInfo, EpochInput, Finished};
 use processors::hub::Hub;
 use schemas::events::Event;
 use schemas::id::EventId;
@@ -79,7 +79,7 @@ pub(crate) trait Source {
     fn next(&mut self) -> Option<Epoch>;
 
     /// An epoch's outputs and rows, and how many messages it left to the next.
-    fn finished(&mut self, finished: Finished, rows: Vec<Row>, left: usize);
+    fn finished(&mut self, finished: &Finished, rows: Vec<Row>, left: usize);
 }
 
 /// Running workers.
@@ -113,13 +113,13 @@ impl Mesh {
             if let Some(finished) = state.to_publish.pop_front() {
                 let (info, viewed) = state.to_view.pop_front().expect("both or none");
                 let epoch = info.context.epoch;
-                state.set_published(epoch, weight(&finished.events));
                 state.set_viewed(epoch, viewed.len());
                 state.digests.clear();
                 let left = state.left;
                 drop(state);
-                source.finished(finished, viewed, left);
+                source.finished(&finished, viewed, left);
                 state = hub.lock();
+                state.set_published(epoch, finished.events);
                 continue;
             }
             if state.may_open() {
@@ -145,7 +145,13 @@ impl Mesh {
     fn split(&self, epoch: Epoch, rows: bool) -> (EpochInfo, Vec<EpochInput>) {
         let context = context(self.epoch);
         let mut inputs: Vec<_> = (0..self.workers)
-            .map(|_| EpochInput { context, customers: Vec::new(), products: Vec::new(), rows })
+            .map(|_| EpochInput {
+                context,
+                customers: Vec::new(),
+                products: Vec::new(),
+                rows,
+                spare: Default::default(),
+            })
             .collect();
         for (group, message) in epoch.customers {
             inputs[usize::from(group) % self.workers].customers.push(message);

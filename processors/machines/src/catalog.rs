@@ -79,6 +79,7 @@ pub fn evolve_delist(state: &mut Option<Catalogued>, version: u64, now: Timestam
 }
 
 /// Whether `quantity` units may be bought at this price; `price` none is not asked.
+#[inline]
 pub fn buyable(
     state: Option<&Catalogued>,
     quantity: u32,

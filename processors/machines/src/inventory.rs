@@ -52,6 +52,7 @@ impl StockLevel {
         }
     }
 
+    #[inline]
     const fn unclaimed(&self) -> u32 {
         match self.on_hand.checked_sub(self.reserved + self.allocated) {
             Some(units) => units,
@@ -61,6 +62,7 @@ impl StockLevel {
 
     /// Units that can be promised.
     #[must_use]
+    #[inline]
     pub const fn available(&self) -> u32 {
         self.unclaimed().saturating_sub(self.safety_stock_wanted)
     }
@@ -72,6 +74,7 @@ impl StockLevel {
     }
 
     /// Units that could be promised if all undecided orders gave theirs back.
+    #[inline]
     const fn left_by_firm_claims(&self) -> u32 {
         (self.unclaimed() + self.soft).saturating_sub(self.safety_stock_wanted)
     }
@@ -177,12 +180,13 @@ pub enum Movement {
 /// The product's stock levels, in the order of their warehouses' ids.
 #[derive(Clone, Debug, Default)]
 pub struct Stock {
-    levels: Vec<StockLevel>,
+    levels: Box<[StockLevel]>,
 }
 
 impl Stock {
     /// All levels.
     #[must_use]
+    #[inline]
     pub fn levels(&self) -> &[StockLevel] {
         &self.levels
     }
@@ -194,6 +198,7 @@ impl Stock {
         Some((at, &self.levels[at]))
     }
 
+    #[inline]
     fn place(&self, warehouse: WarehouseId) -> Result<usize, usize> {
         if self.levels.len() <= 8 {
             let at = self.levels.iter().take_while(|level| level.warehouse < warehouse).count();
@@ -212,10 +217,12 @@ impl Stock {
     /// Units that one line could have if all undecided orders gave theirs back: what firm claims
     /// alone leave.
     #[must_use]
+    #[inline]
     pub fn left_by_firm_claims(&self) -> u64 {
         self.most(StockLevel::left_by_firm_claims)
     }
 
+    #[inline]
     fn most(&self, units: impl Fn(&StockLevel) -> u32) -> u64 {
         if self.levels.len() <= SPLIT_MAX {
             return self.levels.iter().map(|level| u64::from(units(level))).sum();
@@ -232,8 +239,9 @@ impl Stock {
             Ok(at) => (at, 0),
             Err(at) => {
                 // Stock levels are made once and live long: no room is kept for more.
-                self.levels.reserve_exact(1);
-                self.levels.insert(at, StockLevel::empty(counted.warehouse));
+                let (before, behind) = self.levels.split_at(at);
+                let new = StockLevel::empty(counted.warehouse);
+                self.levels = before.iter().chain([&new]).chain(behind).copied().collect();
                 // Those behind it have moved, whatever stood there.
                 (at, u32::MAX)
             }
@@ -248,6 +256,7 @@ impl Stock {
     }
 
     /// Moves units of a claim; returns the places of the levels as a set of bits, see [`bit`].
+    #[inline]
     pub fn evolve(&mut self, movement: Movement, units: &[Level]) -> u32 {
         let mut changed = 0;
         for Level { warehouse_id, quantity } in units {
@@ -317,12 +326,14 @@ impl Warehouses {
 
     /// The warehouse of this id.
     #[must_use]
+    #[inline]
     pub fn get(&self, id: WarehouseId) -> Option<&Warehouse> {
         self.0.binary_search_by_key(&id, |known| known.id).ok().map(|at| &self.0[at])
     }
 }
 
 /// Where `quantity` units for `region` come from; none if they are not there.
+#[inline]
 #[must_use]
 pub fn route(
     stock: &Stock,

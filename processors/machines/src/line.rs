@@ -1,6 +1,7 @@
 //! A line of an order, and what the order has of it. An order has each product once.
 
-use schemas::events::lines::Split;
+use crate::message::Place;
+use schemas::events::lines::{OrderLine, Split};
 use schemas::events::orders::Reason;
 use schemas::id::ProductId;
 
@@ -35,4 +36,19 @@ pub struct Line {
     pub quantity: u32,
     /// What the order has of it.
     pub claim: Claim,
+    /// Where the product keeps the claim, as far as it was told.
+    pub place: Place,
+}
+
+impl Line {
+    /// A line as it was ordered.
+    pub(crate) const fn new(ordered: &OrderLine, claim: Claim) -> Self {
+        let OrderLine { product_id, quantity, price } = *ordered;
+        Self { product: product_id, price, quantity, claim, place: Place::UNKNOWN }
+    }
+
+    /// Nothing is claimed any more; it is asked for again.
+    pub(crate) fn ask_again(&mut self) {
+        (self.claim, self.place) = (Claim::Waiting, Place::UNKNOWN);
+    }
 }

@@ -20,6 +20,7 @@ use schemas::money::Currency;
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What a decision may read beside its state and its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,46 +35,80 @@ pub struct Context {
 
 /// What a message began with: a log record, or a timer. Ordered by time, then place.
 ///
-/// From the top: 44 bits of milliseconds, 4 bits of topic (0 for a timer), 80 bits of partition
-/// and offset, or of a timer's order id.
+/// The first word, from the top: 44 bits of milliseconds, 4 bits of topic (0 for a timer), 16 bits
+/// of partition, or of a timer's order id; the second: the offset, or the rest of the order id.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
-pub struct Cause(u128);
+pub struct Cause([u64; 2]);
 
 impl Cause {
     /// The record at this place.
     #[must_use]
     pub fn record(appended_at: Timestamp, at: TopicPartition, offset: u64) -> Self {
-        let place = u128::from(at.partition) << 64 | u128::from(offset);
-        Self(Self::time(appended_at) | u128::from(at.topic as u8) << 80 | place)
+        let place = u64::from(at.topic as u8) << 16 | u64::from(at.partition);
+        Self([Self::time(appended_at) | place, offset])
     }
 
     /// The timer of this order.
     #[must_use]
     pub fn timer(deadline: Timestamp, order: OrderId) -> Self {
         let [hi, lo] = order.words();
-        Self(Self::time(deadline) | u128::from(hi & 0xffff) << 64 | u128::from(lo))
+        Self([Self::time(deadline) | hi & 0xffff, lo])
     }
 
-    fn time(at: Timestamp) -> u128 {
-        u128::from(at.0.clamp(0, (1 << 44) - 1).unsigned_abs()) << 84
+    fn time(at: Timestamp) -> u64 {
+        at.0.clamp(0, (1 << 44) - 1).unsigned_abs() << 20
     }
 
     /// Where the record lies; none for a timer.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "each part is cut out of the number")]
     pub fn position(self) -> Option<(TopicPartition, u64)> {
-        let topic = Topic::from_number((self.0 >> 80) as u8 & 0xf)?;
-        let partition = (self.0 >> 64) as u16;
-        Some((TopicPartition { topic, partition }, self.0 as u64))
+        let [place, offset] = self.0;
+        let topic = Topic::from_number((place >> 16) as u8 & 0xf)?;
+        Some((TopicPartition { topic, partition: place as u16 }, offset))
     }
 
     /// As two words, for hashing.
+    #[inline]
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "each half is cut out of the number")]
     pub const fn words(self) -> [u64; 2] {
-        [(self.0 >> 64) as u64, self.0 as u64]
+        self.0
+    }
+}
+
+/// Where a product keeps a claim: told with the claim and told back, so that nobody has to look
+/// for it. It shows nowhere: it is no part of what is hashed, all places are equal, none prints.
+#[derive(Clone, Copy)]
+pub struct Place(u32);
+
+impl Place {
+    /// Not told yet.
+    pub const UNKNOWN: Self = Self(u32::MAX);
+
+    /// The place of this number.
+    #[must_use]
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// Its number, if it is known.
+    #[must_use]
+    pub fn number(self) -> Option<u32> {
+        (self.0 != u32::MAX).then_some(self.0)
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+impl Eq for Place {}
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
     }
 }
 
@@ -101,6 +136,8 @@ pub enum CustomerMessage {
         line: u16,
         /// Where the units are.
         levels: Split,
+        /// Where the product keeps the claim.
+        place: Place,
     },
     /// The line cannot be had.
     Refused {
@@ -163,6 +200,8 @@ pub enum ProductMessage {
         order: OrderId,
         /// The line.
         line: u16,
+        /// Where the claim is kept, as far as it was told.
+        place: Place,
     },
     /// Give back what the order holds of this product, be it a place in the queue, a reservation
     /// or an allocation. Nothing held is no mistake.
@@ -173,6 +212,8 @@ pub enum ProductMessage {
         order: OrderId,
         /// The line.
         line: u16,
+        /// Where the claim is kept, as far as it was told.
+        place: Place,
     },
     /// The reservation becomes an allocation. It must be there and not over.
     Confirm {
@@ -182,6 +223,8 @@ pub enum ProductMessage {
         order: OrderId,
         /// The line.
         line: u16,
+        /// Where the claim is kept, as far as it was told.
+        place: Place,
     },
     /// The reservation's deadline has passed: let it lapse if it is still there.
     Expire {
@@ -191,6 +234,8 @@ pub enum ProductMessage {
         order: OrderId,
         /// The line.
         line: u16,
+        /// Where the claim is kept, as far as it was told.
+        place: Place,
     },
     /// What does it cost? For a cart.
     AskPrice {
@@ -222,8 +267,6 @@ pub struct Reserve {
     pub price: Option<i64>,
     /// Of the price.
     pub currency: Currency,
-    /// The epoch in which the order first asked: who asked earlier is served first.
-    pub asked_in: u64,
     /// Where the order goes.
     pub region: RegionId,
     /// When the reservation lapses; [`Timestamp::MAX`] for a paid order reserved again.
@@ -236,6 +279,7 @@ pub type SortKey = (u8, Cause, OrderId, u16);
 impl ToCustomer {
     /// Its place.
     #[must_use]
+    #[inline]
     pub fn sort_key(&self) -> SortKey {
         match &self.body {
             CustomerMessage::Reserved { order, line, .. } => (0, self.cause, *order, *line),
@@ -248,19 +292,36 @@ impl ToCustomer {
 }
 
 impl ToProduct {
+    /// Its class: the first part of its place.
+    #[must_use]
+    pub const fn class(&self) -> u8 {
+        match &self.body {
+            ProductMessage::Warehouse(_) => 0,
+            ProductMessage::Record(_) => 1,
+            ProductMessage::Expire { .. } => 2,
+            ProductMessage::Release { .. } => 3,
+            ProductMessage::Secure { .. } => 4,
+            ProductMessage::Confirm { .. } => 5,
+            ProductMessage::Reserve(_) => 6,
+            ProductMessage::AskPrice { .. } => 7,
+        }
+    }
+
     /// Its place.
     #[must_use]
+    #[inline]
     pub fn sort_key(&self) -> SortKey {
-        match &self.body {
-            ProductMessage::Warehouse(_) => (0, self.cause, OrderId::default(), 0),
-            ProductMessage::Record(_) => (1, self.cause, OrderId::default(), 0),
-            ProductMessage::Expire { order, line, .. } => (2, self.cause, *order, *line),
-            ProductMessage::Release { order, line, .. } => (3, self.cause, *order, *line),
-            ProductMessage::Secure { order, line, .. } => (4, self.cause, *order, *line),
-            ProductMessage::Confirm { order, line, .. } => (5, self.cause, *order, *line),
-            ProductMessage::Reserve(reserve) => (6, self.cause, reserve.order, reserve.line),
-            ProductMessage::AskPrice { .. } => (7, self.cause, OrderId::default(), 0),
-        }
+        let (order, line) = match &self.body {
+            ProductMessage::Expire { order, line, .. }
+            | ProductMessage::Release { order, line, .. }
+            | ProductMessage::Secure { order, line, .. }
+            | ProductMessage::Confirm { order, line, .. } => (*order, *line),
+            ProductMessage::Reserve(reserve) => (reserve.order, reserve.line),
+            ProductMessage::Warehouse(_)
+            | ProductMessage::Record(_)
+            | ProductMessage::AskPrice { .. } => (OrderId::default(), 0),
+        };
+        (self.class(), self.cause, order, line)
     }
 }
 

@@ -17,6 +17,7 @@
 //! A line is reserved at most twice: at first, and once more for a payment that came late.
 
 use crate::line::{Claim, Line};
+use crate::message::Place;
 use crate::payment::{self, Due, Payment};
 use schemas::events::customer_actions::PaymentOutcome;
 use schemas::events::lines::{OrderLine, Split};
@@ -53,6 +54,8 @@ pub enum Command {
         line: u16,
         /// Where its units are.
         levels: Split,
+        /// Where the product keeps the claim.
+        place: Place,
     },
     /// A line cannot be had.
     Refused {
@@ -77,8 +80,6 @@ pub enum Command {
         /// Of the amount.
         currency: Currency,
     },
-    /// It may be that the deadline has passed.
-    Tick(Timestamp),
 }
 
 /// A change of an order.
@@ -90,6 +91,8 @@ pub enum Event {
         line: u16,
         /// Where its units are.
         levels: Split,
+        /// Where the product keeps the claim.
+        place: Place,
     },
     /// A line is refused or lost.
     LineRefused {
@@ -104,6 +107,8 @@ pub enum Event {
     ClaimedInVain {
         /// Which line.
         line: u16,
+        /// Where the product keeps the claim.
+        place: Place,
     },
     /// All lines are reserved.
     AwaitingPayment,
@@ -173,15 +178,7 @@ impl Order {
             expires_at,
             state,
             payment: Payment::new(total, terms.currency),
-            lines: lines
-                .iter()
-                .map(|line| Line {
-                    product: line.product_id,
-                    price: line.price,
-                    quantity: line.quantity,
-                    claim: claim.clone(),
-                })
-                .collect(),
+            lines: lines.iter().map(|line| Line::new(line, claim.clone())).collect(),
         }
     }
 
@@ -227,15 +224,25 @@ impl Order {
         &self.lines
     }
 
+    /// What its timer changes: nothing before the deadline, or where it waits for nothing.
+    #[must_use]
+    #[inline]
+    pub fn decide_expiry(&self, now: Timestamp) -> Option<Event> {
+        let open = matches!(self.state, State::Requested | State::AwaitingPayment);
+        let due = self.expires_at.is_some_and(|deadline| deadline <= now);
+        (open && due).then_some(Event::Expired)
+    }
+
     /// What a command changes; nothing if it says nothing new.
     #[must_use]
+    #[inline]
     pub fn decide(&self, command: Command) -> Option<Event> {
         match command {
-            Command::Reserved { line, levels } if self.waits_for(line) => {
-                Some(Event::LineReserved { line, levels })
+            Command::Reserved { line, levels, place } if self.waits_for(line) => {
+                Some(Event::LineReserved { line, levels, place })
             }
-            Command::Reserved { line, .. } if self.has_ended() => {
-                Some(Event::ClaimedInVain { line })
+            Command::Reserved { line, place, .. } if self.has_ended() => {
+                Some(Event::ClaimedInVain { line, place })
             }
             Command::Refused { line, reason, available } if self.waits_for(line) => {
                 Some(Event::LineRefused { line, reason, available })
@@ -251,11 +258,6 @@ impl Order {
             }
             Command::Payment { outcome, amount, currency } => {
                 self.payment.decide(outcome, amount, currency).map(Event::Payment)
-            }
-            Command::Tick(now) => {
-                let open = matches!(self.state, State::Requested | State::AwaitingPayment);
-                let due = self.expires_at.is_some_and(|deadline| deadline <= now);
-                (open && due).then_some(Event::Expired)
             }
         }
     }
@@ -276,6 +278,7 @@ impl Order {
 
     /// What follows from where the order stands; to be asked until nothing does.
     #[must_use]
+    #[inline]
     pub fn consequence(&self) -> Option<Event> {
         let follows = match self.state {
             State::Requested => match self.first_refusal() {
@@ -304,10 +307,12 @@ impl Order {
     }
 
     /// Takes in a change.
+    #[inline]
     pub fn evolve(&mut self, event: Event) {
         match event {
-            Event::LineReserved { line, levels } => {
-                self.lines[usize::from(line)].claim = Claim::Reserved(levels);
+            Event::LineReserved { line, levels, place } => {
+                let line = &mut self.lines[usize::from(line)];
+                (line.claim, line.place) = (Claim::Reserved(levels), place);
             }
             Event::LineRefused { line, reason, available } => {
                 self.lines[usize::from(line)].claim = Claim::Refused { reason, available };
@@ -328,7 +333,7 @@ impl Order {
             Event::Expired => self.end(State::Lapsed),
             Event::ReservingAgain => {
                 self.state = State::ReservingAgain;
-                self.lines.iter_mut().for_each(|line| line.claim = Claim::Waiting);
+                self.lines.iter_mut().for_each(Line::ask_again);
             }
             Event::GivenUp => self.end(State::Cancelled(Reason::ReservationExpired)),
             Event::Payment(event) => self.payment.evolve(event),

@@ -126,6 +126,7 @@ pub enum Answer {
 
 /// Answers a line. `first`: nobody who asked earlier waits for this product.
 #[must_use]
+#[inline]
 pub fn answer(
     listing: Option<&Catalogued>,
     stock: &Stock,
@@ -162,6 +163,7 @@ pub fn answer(
 
 /// What a command does to a claim; nothing where there is nothing to do.
 #[must_use]
+#[inline]
 pub fn decide(claim: Option<&Claim>, command: Command, now: Timestamp) -> Option<Change> {
     match (command, claim) {
         (Command::Confirm, Some(Claim::Reserved(held))) if held.expires_at > now => {
@@ -189,6 +191,7 @@ pub fn decide(claim: Option<&Claim>, command: Command, now: Timestamp) -> Option
 }
 
 /// Applies a change to the stock and the claim; returns the changed levels as [`Stock::evolve`].
+#[inline]
 pub fn evolve(stock: &mut Stock, claim: &mut Option<Claim>, change: Change) -> u32 {
     match (change, claim.take()) {
         (Change::Reserved(held), None | Some(Claim::Waiting(_))) => {
@@ -257,6 +260,7 @@ impl Claim {
 
 /// The event that tells of a change to `claim`; a place given up is not told.
 #[must_use]
+#[inline]
 pub fn event(
     product_id: ProductId,
     order_id: OrderId,

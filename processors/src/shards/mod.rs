@@ -4,13 +4,19 @@
 //!
 //! Whatever a shard emits is a function of the messages it was given; which worker holds it, and
 //! how its maps are hashed, must not show.
+//!
+//! Most of a message's time goes into waiting for memory, so state lies in arenas that never move
+//! ([`arena`]) and is found by small tables of numbers ([`index`]); messages are told to the shard
+//! ahead of their turn, that it may look all of them up at once.
 
+mod arena;
 pub mod customers;
+mod index;
+mod keys;
 pub mod products;
 
-use machines::message::Cause;
 use schemas::events::Event;
-use schemas::hash::Hasher;
+use schemas::hash::{Hasher, hash128_of_words};
 use schemas::id::{EventId, Id};
 
 /// An event that was decided, before it has its output id.
@@ -18,18 +24,30 @@ use schemas::id::{EventId, Id};
 pub struct Decided {
     /// The key's 16 bytes: the customer, product, or payment. Fixes partition and order.
     pub key: Id,
-    /// The key group.
-    pub group: u16,
-    /// What it began with.
-    pub cause: Cause,
     /// The event it began with.
     pub cause_id: EventId,
-    /// The order or action it belongs to, in bytes.
-    pub correlation_id: EventId,
-    /// This event's id.
-    pub event_id: EventId,
+    /// The order or action it belongs to, as words.
+    pub correlation: [u64; 2],
+    /// Tells it from others of its kind, key and correlation in the epoch.
+    pub serial: u32,
+    /// The key group.
+    pub group: u16,
     /// The event.
     pub event: Event,
+}
+
+impl Decided {
+    /// The event's id, if it was decided in this epoch.
+    #[must_use]
+    pub fn event_id(&self, epoch: u64) -> EventId {
+        event_id(epoch, self.event.kind() as u64, self.key, self.correlation, self.serial)
+    }
+}
+
+/// The id of an event: a hash of what no two events agree in.
+fn event_id(epoch: u64, kind: u64, key: Id, correlation: [u64; 2], serial: u32) -> EventId {
+    let ([key_hi, key_lo], [hi, lo]) = (key.words(), correlation);
+    EventId(hash128_of_words(kind, &[key_hi, key_lo, hi, lo, epoch, u64::from(serial)]))
 }
 
 /// What a shard emits while it works.

@@ -5,9 +5,9 @@
 //! which they were acknowledged.
 
 use super::super::Out;
-use super::keys::Key;
-use super::press::{Origin, Subject};
+use super::press::Origin;
 use super::{Customers, digest};
+use crate::shards::keys::Key;
 use machines::cart::{self, Setting};
 use machines::message::{Context, CustomerMessage, ProductMessage, ToCustomer, ToProduct};
 use schemas::events::Event;
@@ -15,6 +15,7 @@ use schemas::events::customer_actions::{CartItemAddRequested, CartItemSetRequest
 use schemas::events::orders::{CartChanged, CustomerActionRejected, Reason};
 use schemas::id::{ActionId, CustomerId, OrderId, ProductId};
 use schemas::money::Currency;
+use sinks::view_store::rows::RejectionRow;
 
 impl Customers {
     pub(super) fn cart_add(
@@ -25,11 +26,11 @@ impl Customers {
         out: &mut Out<ToProduct>,
     ) {
         let (customer, action) = (add.customer_id, add.action_id);
-        match self.keys.claim(context.now, customer, add.idempotency_key.hash(), action) {
+        match self.keys.claim(context.now, customer.0, add.idempotency_key.hash(), action) {
             Key::Same => out.digest(digest::of_duplicate(origin.cause_id)),
             Key::Reused => {
                 let reason = Reason::IdempotencyKeyReused;
-                self.reject(context, origin, customer, action, reason, None, out);
+                self.reject(origin, customer, action, reason, None, out);
             }
             Key::Fresh => {
                 let (product, quantity) = (add.product_id, add.quantity);
@@ -58,7 +59,7 @@ impl Customers {
                 let body = ProductMessage::AskPrice { product, customer, action, quantity };
                 self.ask_price(origin, customer, body, set.clone().into(), out);
             }
-            Err(reason) => self.reject(context, origin, customer, action, reason, None, out),
+            Err(reason) => self.reject(origin, customer, action, reason, None, out),
         }
     }
 
@@ -107,7 +108,7 @@ impl Customers {
             price.and_then(|(price, currency)| cart.decide_add(product, quantity, price, currency));
         match decision {
             Ok(event) => self.change_cart(context, origin, customer, action, event, out),
-            Err(reason) => self.reject(context, origin, customer, action, reason, None, out),
+            Err(reason) => self.reject(origin, customer, action, reason, None, out),
         }
         self.resume(context, customer, waiting, out);
     }
@@ -149,14 +150,11 @@ impl Customers {
         };
         let (product_id, quantity, price) = (item.product_id, item.quantity, item.price);
         let event = CartChanged { customer_id, product_id, quantity, price, currency, version };
-        let subject = Subject::Cart(action);
-        self.press.publish(context, origin, customer_id, subject, event.into(), out);
+        self.press.publish_of_cart(origin, customer_id, action, event.into(), out);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all that a rejection says")]
     pub(super) fn reject(
         &mut self,
-        context: &Context,
         origin: Origin,
         customer_id: CustomerId,
         action_id: ActionId,
@@ -165,7 +163,7 @@ impl Customers {
         out: &mut Out<ToProduct>,
     ) {
         let event = CustomerActionRejected { customer_id, action_id, reason, order_id };
-        let subject = Subject::Cart(action_id);
-        self.press.publish(context, origin, customer_id, subject, event.into(), out);
+        let row = RejectionRow { action_id, reason, order_id };
+        self.press.reject(origin, customer_id, row, event, out);
     }
 }

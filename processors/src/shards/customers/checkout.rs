@@ -4,9 +4,10 @@
 //! an empty cart, too much of a product: the order exists, rejected, and nothing is asked for.
 
 use super::super::Out;
-use super::keys::Key;
-use super::press::{Origin, Subject};
-use super::{Customers, Placed, digest};
+use super::book::{Placed, SETTLED};
+use super::press::Origin;
+use super::{Customers, digest};
+use crate::shards::keys::Key;
 use machines::cart;
 use machines::message::{Context, ProductMessage, Reserve, ToProduct};
 use machines::order::{Order, Terms};
@@ -25,12 +26,12 @@ impl Customers {
         out: &mut Out<ToProduct>,
     ) {
         let (id, customer) = (checkout.order_id, checkout.customer_id);
-        if self.orders.contains_key(&id) {
+        if self.orders.find(id).is_some() {
             out.digest(digest::of_duplicate(origin.cause_id));
             return;
         }
         let key = checkout.idempotency_key.hash();
-        let reused = match self.keys.claim(context.now, customer, key, id.action()) {
+        let reused = match self.keys.claim(context.now, customer.0, key, id.action()) {
             // The order of a key that stands for it is known: this key was a cart action's.
             Key::Fresh | Key::Same => false,
             Key::Reused => true,
@@ -74,8 +75,7 @@ impl Customers {
         let cart = self.carts.entry(terms.customer).or_default();
         cart.evolve(cart::Event::Cleared, context.now);
         let event = CartCleared { customer_id: terms.customer, version: cart.version() };
-        let subject = Subject::Cart(id.action());
-        self.press.publish(context, origin, terms.customer, subject, event.into(), out);
+        self.press.publish_of_cart(origin, terms.customer, id.action(), event.into(), out);
     }
 
     /// Opens the order; asks for its lines, or rejects it at once.
@@ -94,33 +94,37 @@ impl Customers {
             Ok(()) => Order::requested(terms, &lines, context.deadline),
             Err(reason) => Order::rejected(terms, &lines, reason),
         };
-        let mut version = 1;
-        if verdict.is_ok() {
-            self.timers.set(context.deadline, id);
-            out.digest(digest::of_timer_set(id, context.deadline));
-            ask(context, origin, id, &order, out);
-        }
+        let deadline = context.deadline;
+        let (order_id, customer_id) = (id, terms.customer);
         let event = OrderRequested {
-            order_id: id,
-            customer_id: terms.customer,
+            order_id,
+            customer_id,
             lines,
             currency: terms.currency,
             region: terms.region,
             payment_method: terms.payment_method,
-            expires_at: context.deadline,
+            expires_at: deadline,
         };
-        let (customer, subject) = (terms.customer, Subject::Order(id));
-        self.press.publish(context, origin, customer, subject, event.into(), out);
-        if let Err(reason) = verdict {
-            version += 1;
-            let (order_id, customer_id, lines) = (id, customer, Vec::new());
-            let event = OrderRejected { order_id, customer_id, reason, lines };
-            self.press.publish(context, origin, customer, subject, event.into(), out);
+        if verdict.is_ok() {
+            self.timers.set(deadline, id);
+            out.digest(digest::of_timer_set(id, deadline));
+            ask(context, origin, id, &order, out);
         }
-        out.digest(digest::of_order(id, order.state(), order.payment().word(), version));
-        let (created_at, updated_at) = (context.now, context.now);
-        let placed = Placed { order, created_at, updated_at, version, unsettled: None };
-        self.orders.insert(id, placed);
+        out.digest(digest::of_order(id, order.state(), order.payment().word(), 0));
+        let at = self.orders.insert(Placed {
+            id,
+            order,
+            created_at: context.now,
+            updated_at: context.now,
+            version: 0,
+            events: 0,
+            unsettled: SETTLED,
+        });
+        self.publish(context, origin, at, event.into(), out);
+        if let Err(reason) = verdict {
+            let event = OrderRejected { order_id, customer_id, reason, lines: Vec::new() };
+            self.publish(context, origin, at, event.into(), out);
+        }
     }
 }
 
@@ -144,7 +148,6 @@ pub(super) fn ask(
             quantity: asked.quantity,
             price: (!paid).then_some(asked.price),
             currency: order.payment().currency(),
-            asked_in: context.epoch,
             region: order.region(),
             expires_at: if paid { schemas::time::Timestamp::MAX } else { context.deadline },
         };

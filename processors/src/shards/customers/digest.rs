@@ -23,7 +23,7 @@ pub(super) fn of_message(message: &ToCustomer) -> Hasher {
     let hash = hash.word(hi).word(lo);
     match &message.body {
         CustomerMessage::Record(event) => hash.word(event.kind() as u64),
-        CustomerMessage::Reserved { order: id, line, levels } => {
+        CustomerMessage::Reserved { order: id, line, levels, place: _ } => {
             let hash = order(hash.word(0x100), *id).word(u64::from(*line));
             levels.levels().iter().fold(hash, |hash, level| {
                 let [hi, lo] = level.warehouse_id.0.words();
@@ -53,9 +53,9 @@ pub(super) fn of_duplicate(cause_id: EventId) -> Hasher {
     id(Hasher::new(DEDUPLICATED), cause_id)
 }
 
-/// An event that was decided. Its id stands for customer, epoch and place.
-pub(super) fn of_event(event_id: EventId, event: &Event) -> Hasher {
-    let hash = id(Hasher::new(EVENT), event_id).word(event.kind() as u64);
+/// An event that was decided.
+pub(super) fn of_event(serial: u32, event: &Event) -> Hasher {
+    let hash = Hasher::new(EVENT).word(u64::from(serial) << 32 | event.kind() as u64);
     if let Event::OrderRequested(event) = event {
         let hash = order(hash, event.order_id).word(event.currency.word());
         lines(hash.word(event.expires_at.0.cast_unsigned()), &event.lines)
@@ -81,12 +81,15 @@ pub(super) fn of_event(event_id: EventId, event: &Event) -> Hasher {
         hash.word(event.amount.cast_unsigned()).word(event.currency.word())
     } else if let Event::CartChanged(event) = event {
         let (product_id, quantity, price) = (event.product_id, event.quantity, event.price);
-        let hash = hash.word(event.version).word(event.currency.word());
+        let [hi, lo] = event.customer_id.0.words();
+        let hash = hash.word(hi).word(lo).word(event.version).word(event.currency.word());
         lines(hash, &[OrderLine { product_id, quantity, price }])
     } else if let Event::CartCleared(event) = event {
-        hash.word(event.version)
+        let [hi, lo] = event.customer_id.0.words();
+        hash.word(hi).word(lo).word(event.version)
     } else if let Event::CustomerActionRejected(event) = event {
-        id(hash, EventId(event.action_id.to_bytes())).word(event.reason as u64)
+        let [hi, lo] = event.action_id.words();
+        hash.word(hi).word(lo).word(event.reason as u64)
     } else {
         unreachable!("customers do not decide {:?}", event.kind())
     }

@@ -9,19 +9,23 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `actions` | which rule an action of a customer comes under |
+//! | `book` | orders and what only their rows need, found by id |
 //! | `checkout` | how a checkout becomes an order |
 //! | `carts` | adding, setting, prices, and who waits for one |
 //! | `orders` | replies, cancellations, payments, timers, and what follows |
-//! | `keys` | idempotency keys |
 //! | `timers` | orders by deadline |
 //! | `press` | events on their way out, and what the epoch changed |
 //! | `digest` | what is hashed of them |
 //! | `rows` | the rows of the views |
+//! | `dump` | all state as text |
 
+mod actions;
+mod book;
 mod carts;
 mod checkout;
 mod digest;
-mod keys;
+mod dump;
 mod orders;
 mod press;
 mod rows;
@@ -34,18 +38,18 @@ mod tests;
 mod timers;
 
 use super::Out;
+use super::keys::Keys;
+use book::Book;
 use hashbrown::HashMap;
-use keys::Keys;
 use machines::cart::Cart;
-use machines::message::{Cause, Context, CustomerMessage, ToCustomer, ToProduct};
-use machines::order::Order;
+use machines::message::{Context, CustomerMessage, ToCustomer, ToProduct};
+use machines::order::Command;
+use orders::Unsettled;
 use press::{Origin, Press};
-use schemas::events::Event;
-use schemas::id::{CustomerId, EventId, OrderId};
+use schemas::id::CustomerId;
 use schemas::time::Timestamp;
 use sinks::view_store::rows::Row;
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use timers::Timers;
 
 type FixedState = foldhash::fast::FixedState;
@@ -53,7 +57,7 @@ type FixedState = foldhash::fast::FixedState;
 /// All customers, carts and orders of one worker.
 #[derive(Clone)]
 pub struct Customers {
-    orders: HashMap<OrderId, Placed, FixedState>,
+    orders: Book,
     carts: HashMap<CustomerId, Cart, FixedState>,
     /// Actions that wait for a price, which the first of each list has asked for. No longer than
     /// what a few epochs may hold: products answer within a round.
@@ -65,44 +69,19 @@ pub struct Customers {
     press: Press,
 }
 
-/// An order, and what only its rows need.
-#[derive(Clone, Debug)]
-struct Placed {
-    order: Order,
-    /// `now` when it was requested.
-    created_at: Timestamp,
-    /// `now` of its last event.
-    updated_at: Timestamp,
-    /// Its events on the topic `orders` so far.
-    version: u32,
-    /// Its place among the unsettled, if it is there.
-    unsettled: Option<usize>,
-}
-
-/// An order about which something is known that may have consequences. They began with the last
-/// that became known: with the payment, not with the timer that fired before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Unsettled {
-    cause: Cause,
-    order: OrderId,
-    cause_id: EventId,
-    /// The payment as last published.
-    published: Option<press::PaymentNews>,
-}
-
 impl Customers {
     /// An empty shard. `hash_seed` changes nothing that shows: tests vary it.
     #[must_use]
     pub fn new(hash_seed: u64) -> Self {
         let state = FixedState::with_seed(hash_seed);
         Self {
-            orders: HashMap::with_hasher(state.clone()),
+            orders: Book::new(state.clone()),
             carts: HashMap::with_hasher(state.clone()),
             waiting: HashMap::with_hasher(state.clone()),
-            keys: Keys::new(state.clone()),
+            keys: Keys::new(state),
             timers: Timers::default(),
             unsettled: Vec::new(),
-            press: Press::new(state),
+            press: Press::default(),
         }
     }
 
@@ -111,88 +90,20 @@ impl Customers {
     pub fn apply(&mut self, context: &Context, message: ToCustomer, out: &mut Out<ToProduct>) {
         out.digest(digest::of_message(&message));
         let origin = Origin { cause: message.cause, cause_id: message.cause_id };
-        match message.body {
-            CustomerMessage::Record(event) => self.record(context, origin, event, out),
+        let (order, command) = match message.body {
+            CustomerMessage::Record(event) => return self.record(context, origin, event, out),
             CustomerMessage::Price { customer, action, product, price, .. } => {
-                self.price(context, customer, action, product, price, out);
+                return self.price(context, customer, action, product, price, out);
             }
-            CustomerMessage::Reserved { order, line, levels } => {
-                let command = machines::order::Command::Reserved { line, levels };
-                self.command(context, origin, order, command, out);
+            CustomerMessage::Reserved { order, line, levels, place } => {
+                (order, Command::Reserved { line, levels, place })
             }
             CustomerMessage::Refused { order, line, reason, available } => {
-                let command = machines::order::Command::Refused { line, reason, available };
-                self.command(context, origin, order, command, out);
+                (order, Command::Refused { line, reason, available })
             }
-            CustomerMessage::Revoked { order, line } => {
-                let command = machines::order::Command::Revoked { line };
-                self.command(context, origin, order, command, out);
-            }
-        }
-    }
-
-    fn record(
-        &mut self,
-        context: &Context,
-        origin: Origin,
-        event: Box<Event>,
-        out: &mut Out<ToProduct>,
-    ) {
-        if let Event::PaymentReported(report) = &*event {
-            let (outcome, amount, currency) = (report.outcome, report.amount, report.currency);
-            let command = machines::order::Command::Payment { outcome, amount, currency };
-            self.command(context, origin, report.order_id, command, out);
-            return;
-        }
-        let customer = self.customer_of(&event);
-        if let Some(waiting) = self.waiting.get_mut(&customer) {
-            let (Origin { cause, cause_id }, body) = (origin, CustomerMessage::Record(event));
-            waiting.push_back(ToCustomer { cause, cause_id, body });
-            return;
-        }
-        self.action(context, origin, customer, *event, out);
-    }
-
-    /// Decides a customer's action, before which no other waits.
-    fn action(
-        &mut self,
-        context: &Context,
-        origin: Origin,
-        customer: CustomerId,
-        event: Event,
-        out: &mut Out<ToProduct>,
-    ) {
-        if let Event::CheckoutRequested(checkout) = event {
-            self.checkout(context, origin, checkout, out);
-        } else if let Event::CancellationRequested(request) = event {
-            self.cancel(context, origin, customer, &request, out);
-        } else if let Event::CartItemAddRequested(add) = event {
-            self.cart_add(context, origin, &add, out);
-        } else if let Event::CartItemSetRequested(set) = event {
-            self.cart_set(context, origin, &set, out);
-        } else {
-            unreachable!("whose {:?} it is was found out", event.kind());
-        }
-    }
-
-    /// Whose action it is. A cancellation of an order that nobody knows has no customer: the
-    /// order's own id stands in its place.
-    fn customer_of(&self, event: &Event) -> CustomerId {
-        if let Event::CheckoutRequested(event) = event {
-            event.customer_id
-        } else if let Event::CartItemAddRequested(event) = event {
-            event.customer_id
-        } else if let Event::CartItemSetRequested(event) = event {
-            event.customer_id
-        } else if let Event::CancellationRequested(event) = event {
-            match self.orders.get(&event.order_id) {
-                Some(placed) => placed.order.customer(),
-                None => CustomerId::parse(&event.order_id.to_string())
-                    .expect("an order's id is a legal text"),
-            }
-        } else {
-            panic!("{:?} is no action of a customer: the source lets none in", event.kind())
-        }
+            CustomerMessage::Revoked { order, line } => (order, Command::Revoked { line }),
+        };
+        self.command(context, origin, order, command, out);
     }
 
     /// Decides what follows from all that the round brought. Called when the messages of a round
@@ -211,11 +122,10 @@ impl Customers {
     /// in order of (deadline, id). Called once at the start of round 0 of every epoch.
     pub fn sweep(&mut self, context: &Context, cap: usize, out: &mut Out<ToProduct>) {
         self.keys.forget(context.now);
-        for order in self.timers.due(context.now, cap, |order| {
-            let placed = self.orders.get(&order);
-            placed.is_some_and(|placed| placed.order.decide(tick(context)).is_some())
-        }) {
-            self.fire(context, order, out);
+        let orders = &self.orders;
+        for id in self.timers.due(context.now, cap, |id| orders.is_due(id, context.now)) {
+            let at = self.orders.find(id).expect("an order with a timer is known");
+            self.fire(context, at, out);
         }
     }
 
@@ -237,26 +147,4 @@ impl Customers {
     pub fn forget_rows(&mut self) {
         self.press.forget();
     }
-
-    /// All state at an epoch's end, as text, in a canonical order: for tests that compare runs.
-    #[must_use]
-    pub fn dump(&self) -> Vec<u8> {
-        let mut text = String::new();
-        let mut add = |kind: &str, mut entries: Vec<String>| {
-            entries.sort_unstable();
-            entries.iter().for_each(|entry| {
-                writeln!(text, "{kind} {entry}").expect("a string takes all");
-            });
-        };
-        add("order", self.orders.iter().map(|entry| format!("{entry:?}")).collect());
-        add("cart", self.carts.iter().map(|entry| format!("{entry:?}")).collect());
-        add("waiting", self.waiting.iter().map(|entry| format!("{entry:?}")).collect());
-        add("key", self.keys.dump());
-        add("timer", self.timers.dump());
-        text.into_bytes()
-    }
-}
-
-const fn tick(context: &Context) -> machines::order::Command {
-    machines::order::Command::Tick(context.now)
 }

@@ -2,9 +2,10 @@
 //! payment worker and to the topic `orders`.
 
 use super::super::Out;
-use super::keys::Key;
-use super::press::{Origin, Subject, payment_news};
-use super::{Customers, Placed, Unsettled, checkout, digest, tick};
+use super::book::{Placed, SETTLED};
+use super::press::{Origin, PaymentNews, payment_news};
+use super::{Customers, checkout, digest, press};
+use crate::shards::keys::Key;
 use machines::line::{Claim, Line};
 use machines::message::{Cause, Context, ProductMessage, ToProduct};
 use machines::order::{Command, Event as Change, Order};
@@ -19,6 +20,18 @@ use schemas::id::{CustomerId, EventId, OrderId};
 use schemas::money::Currency;
 use schemas::time::Timestamp;
 
+/// An order about which something is known that may have consequences. They began with the last
+/// that became known: with the payment, not with the timer that fired before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Unsettled {
+    cause: Cause,
+    order: OrderId,
+    at: u32,
+    cause_id: EventId,
+    /// The payment as last published.
+    published: Option<PaymentNews>,
+}
+
 impl Customers {
     /// Takes in what a command says. An order nobody knows, and what is known already, counts as
     /// deduplicated.
@@ -30,12 +43,14 @@ impl Customers {
         command: Command,
         out: &mut Out<ToProduct>,
     ) {
-        self.fire(context, id, out);
-        let change = self.orders.get(&id).and_then(|placed| placed.order.decide(command));
-        match change {
+        let Some(at) = self.orders.find(id) else {
+            return out.digest(digest::of_duplicate(origin.cause_id));
+        };
+        self.fire(context, at, out);
+        match self.orders.get(at).order.decide(command) {
             Some(change) => {
-                self.unsettle(origin, id);
-                self.carry(context, origin, id, change, out);
+                self.unsettle(origin, at);
+                self.carry(context, origin, at, change, out);
             }
             None => out.digest(digest::of_duplicate(origin.cause_id)),
         }
@@ -50,64 +65,63 @@ impl Customers {
         out: &mut Out<ToProduct>,
     ) {
         let (id, action) = (request.order_id, request.action_id);
-        let decision =
-            match self.keys.claim(context.now, customer, request.idempotency_key.hash(), action) {
-                Key::Same => return out.digest(digest::of_duplicate(origin.cause_id)),
-                Key::Reused => Err(Reason::IdempotencyKeyReused),
-                Key::Fresh => {
-                    self.fire(context, id, out);
-                    let placed = self.orders.get(&id).ok_or(Reason::NotFound);
-                    placed.and_then(|placed| placed.order.decide_cancellation())
-                }
-            };
+        let key = request.idempotency_key.hash();
+        let decision = match self.keys.claim(context.now, customer.0, key, action) {
+            Key::Same => return out.digest(digest::of_duplicate(origin.cause_id)),
+            Key::Reused => Err(Reason::IdempotencyKeyReused),
+            Key::Fresh => self.orders.find(id).ok_or(Reason::NotFound).and_then(|at| {
+                self.fire(context, at, out);
+                self.orders.get(at).order.decide_cancellation().map(|change| (at, change))
+            }),
+        };
         match decision {
-            Ok(change) => {
-                self.unsettle(origin, id);
-                self.carry(context, origin, id, change, out);
+            Ok((at, change)) => {
+                self.unsettle(origin, at);
+                self.carry(context, origin, at, change, out);
             }
-            Err(reason) => self.reject(context, origin, customer, action, reason, Some(id), out),
+            Err(reason) => self.reject(origin, customer, action, reason, Some(id), out),
         }
     }
 
     /// Lets the order's timer fire if it is due.
-    pub(super) fn fire(&mut self, context: &Context, id: OrderId, out: &mut Out<ToProduct>) {
-        let Some(placed) = self.orders.get(&id) else { return };
-        let Some(change) = placed.order.decide(tick(context)) else { return };
-        let deadline = placed.order.expires_at().expect("what is due has a deadline");
+    pub(super) fn fire(&mut self, context: &Context, at: u32, out: &mut Out<ToProduct>) {
+        let Placed { id, order, .. } = self.orders.get(at);
+        let Some(change) = order.decide_expiry(context.now) else { return };
+        let deadline = order.expires_at().expect("what is due has a deadline");
+        let id = *id;
         out.digest(digest::of_timer_fired(id, deadline));
         let origin = Origin { cause: Cause::timer(deadline, id), cause_id: EventId(id.to_bytes()) };
-        self.unsettle(origin, id);
-        self.carry(context, origin, id, change, out);
+        self.unsettle(origin, at);
+        self.carry(context, origin, at, change, out);
     }
 
-    fn unsettle(&mut self, Origin { cause, cause_id }: Origin, order: OrderId) {
-        let placed = self.orders.get_mut(&order).expect("only known orders change");
-        if let Some(at) = placed.unsettled {
-            let news = &mut self.unsettled[at];
+    fn unsettle(&mut self, Origin { cause, cause_id }: Origin, at: u32) {
+        let placed = self.orders.get_mut(at);
+        if placed.unsettled != SETTLED {
+            let news = &mut self.unsettled[placed.unsettled as usize];
             (news.cause, news.cause_id) = (cause, cause_id);
             return;
         }
-        placed.unsettled = Some(self.unsettled.len());
+        placed.unsettled = u32::try_from(self.unsettled.len()).expect("an epoch is bounded");
         let published = placed.order.payment().standing().map(payment_news);
-        self.unsettled.push(Unsettled { cause, order, cause_id, published });
+        self.unsettled.push(Unsettled { cause, order: placed.id, at, cause_id, published });
     }
 
     /// Decides all that follows from what is known of an order, and publishes what its payment
     /// has become on the way.
     pub(super) fn settle(&mut self, context: &Context, news: Unsettled, out: &mut Out<ToProduct>) {
-        let Unsettled { cause, order: id, cause_id, published } = news;
+        let Unsettled { cause, order: id, at, cause_id, published } = news;
         let origin = Origin { cause, cause_id };
         let mut asked = None;
-        while let Some(change) = self.placed(id).order.consequence() {
+        while let Some(change) = self.orders.get(at).order.consequence() {
             if let Change::Payment(payment::Event::Asked(verb)) = change {
                 asked = Some(verb);
             }
-            self.carry(context, origin, id, change, out);
+            self.carry(context, origin, at, change, out);
         }
-        let placed = self.placed(id);
-        let standing = placed.order.payment().standing();
-        placed.unsettled = None;
-        if let Some(standing) = standing
+        let placed = self.orders.get_mut(at);
+        placed.unsettled = SETTLED;
+        if let Some(standing) = placed.order.payment().standing()
             && Some(payment_news(standing)) != published
         {
             let event = PaymentChanged {
@@ -119,16 +133,15 @@ impl Customers {
                 refunded: standing.refunded,
                 voided: standing.voided,
             };
-            self.publish(context, origin, id, event.into(), out);
+            self.publish(context, origin, at, event.into(), out);
         }
         if let Some(verb) = asked {
-            let payment = self.placed(id).order.payment();
+            let payment = self.orders.get(at).order.payment();
             let (amount, currency) = (payment.amount(), payment.currency());
-            self.request_payment(context, origin, id, verb, amount, currency, out);
+            self.request_payment(origin, at, verb, amount, currency, out);
         }
-        let Placed { order, version, .. } = self.placed(id);
-        let digest = digest::of_order(id, order.state(), order.payment().word(), *version);
-        out.digest(digest);
+        let Placed { order, version, .. } = self.orders.get(at);
+        out.digest(digest::of_order(id, order.state(), order.payment().word(), *version));
     }
 
     /// Takes a change of an order in, and tells whom it concerns.
@@ -136,13 +149,13 @@ impl Customers {
         &mut self,
         context: &Context,
         origin: Origin,
-        id: OrderId,
+        at: u32,
         change: Change,
         out: &mut Out<ToProduct>,
     ) {
-        let order = &self.placed(id).order;
-        let (order_id, customer_id) = (id, order.customer());
-        tell_products(origin, id, order, &change, out);
+        let Placed { id, order, .. } = self.orders.get_mut(at);
+        let (order_id, customer_id) = (*id, order.customer());
+        tell_products(origin, order_id, order, &change, out);
         let event = match &change {
             Change::AwaitingPayment => Some(OrderAwaitingPayment { order_id, customer_id }.into()),
             Change::Confirmed => Some(OrderConfirmed { order_id, customer_id }.into()),
@@ -170,63 +183,57 @@ impl Customers {
         } else {
             None
         };
-        self.placed(id).order.evolve(change);
+        order.evolve(change);
         if again {
-            checkout::ask(context, origin, id, &self.placed(id).order, out);
+            checkout::ask(context, origin, order_id, order, out);
         }
         if let Some(event) = event {
-            self.publish(context, origin, id, event, out);
+            self.publish(context, origin, at, event, out);
         }
         if let Some(payment::Stray { verb, amount, currency }) = strayed {
-            self.request_payment(context, origin, id, verb, amount, currency, out);
+            self.request_payment(origin, at, verb, amount, currency, out);
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all that a request says")]
     fn request_payment(
         &mut self,
-        context: &Context,
         origin: Origin,
-        id: OrderId,
+        at: u32,
         verb: PaymentVerb,
         amount: i64,
         currency: Currency,
         out: &mut Out<ToProduct>,
     ) {
-        let order = &self.placed(id).order;
-        let (customer_id, payment_method) = (order.customer(), order.payment_method());
-        let expires_at = order.expires_at().unwrap_or(Timestamp::MAX);
+        let placed = self.orders.get_mut(at);
+        placed.events += 1;
         let event = PaymentRequested {
-            payment_id: id.payment(),
-            order_id: id,
-            customer_id,
+            payment_id: placed.id.payment(),
+            order_id: placed.id,
+            customer_id: placed.order.customer(),
             verb,
             amount,
             currency,
-            payment_method,
-            expires_at,
+            payment_method: placed.order.payment_method(),
+            expires_at: placed.order.expires_at().unwrap_or(Timestamp::MAX),
         };
-        self.press.publish(context, origin, customer_id, Subject::Order(id), event.into(), out);
+        press::request_payment(origin, placed.events, event, out);
     }
 
     /// Publishes an event of the order on the topic `orders`.
-    fn publish(
+    pub(super) fn publish(
         &mut self,
         context: &Context,
         origin: Origin,
-        id: OrderId,
+        at: u32,
         event: schemas::events::Event,
         out: &mut Out<ToProduct>,
     ) {
-        let placed = self.placed(id);
+        let placed = self.orders.get_mut(at);
         placed.version += 1;
+        placed.events += 1;
         placed.updated_at = context.now;
-        let customer = placed.order.customer();
-        self.press.publish(context, origin, customer, Subject::Order(id), event, out);
-    }
-
-    fn placed(&mut self, id: OrderId) -> &mut Placed {
-        self.orders.get_mut(&id).expect("only known orders change")
+        let (customer, order) = (placed.order.customer(), (placed.id, at));
+        self.press.publish_of_order(origin, customer, order, placed.events, event, out);
     }
 }
 
@@ -240,25 +247,26 @@ fn tell_products(
 ) {
     let alone = order.lines().len() == 1;
     for (number, line) in (0..).zip(order.lines()) {
-        let (order, product, line, claim) = (id, line.product, number, &line.claim);
+        let (order, product, line, claim, place) =
+            (id, line.product, number, &line.claim, line.place);
         let claimed = matches!(claim, Claim::Reserved(_) | Claim::Allocated(_));
         let body = match change {
             // An only line is firm from the start.
             Change::AwaitingPayment if alone => return,
-            Change::AwaitingPayment => ProductMessage::Secure { product, order, line },
-            Change::Confirmed => ProductMessage::Confirm { product, order, line },
-            Change::Expired if claimed => ProductMessage::Expire { product, order, line },
+            Change::AwaitingPayment => ProductMessage::Secure { product, order, line, place },
+            Change::Confirmed => ProductMessage::Confirm { product, order, line, place },
+            Change::Expired if claimed => ProductMessage::Expire { product, order, line, place },
             // What is still waited for has a place in the queue to give back.
             Change::Expired | Change::Rejected(_) | Change::Cancelled(_) | Change::GivenUp => {
                 match claim {
                     Claim::Waiting | Claim::Reserved(_) | Claim::Allocated(_) => {
-                        ProductMessage::Release { product, order, line }
+                        ProductMessage::Release { product, order, line, place }
                     }
                     Claim::Refused { .. } | Claim::Released => continue,
                 }
             }
-            Change::ClaimedInVain { line: claimed } if *claimed == number => {
-                ProductMessage::Release { product, order, line }
+            Change::ClaimedInVain { line: claimed, place } if *claimed == number => {
+                ProductMessage::Release { product, order, line, place: *place }
             }
             Change::ClaimedInVain { .. } => continue,
             Change::LineReserved { .. }

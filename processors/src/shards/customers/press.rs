@@ -1,20 +1,15 @@
-//! Events on their way out: each gets its key, its group, its cause and its id here, and is noted
-//! for the rows. Ids count a customer's events within the epoch, those on `payment-requests`
-//! among them, so that they are the same for any number of workers.
+//! Events on their way out: each gets its key, its group and its cause here, and is noted for the
+//! rows.
 
-use super::super::{Decided, Out};
-use super::{FixedState, digest};
-use hashbrown::HashMap;
+use super::super::{Decided, Out, event_id};
+use super::digest;
 use machines::message::{Cause, Context};
 use machines::payment::Standing;
 use schemas::events::orders::PaymentState;
+use schemas::events::payment_requests::PaymentRequested;
 use schemas::events::{Event, EventKind};
-use schemas::hash::hash128;
 use schemas::id::{ActionId, CustomerId, EventId, Id, OrderId};
 use sinks::view_store::rows::RejectionRow;
-
-/// The customers operator's number, in its events' ids.
-const OPERATOR: u64 = 0;
 
 /// What a decision began with.
 #[derive(Clone, Copy, Debug)]
@@ -31,37 +26,29 @@ pub(super) fn payment_news(standing: Standing) -> PaymentNews {
     (state, [authorized, captured, refunded, voided])
 }
 
-/// What an event was about.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Subject {
-    Order(OrderId),
-    Cart(ActionId),
-}
-
-impl Subject {
-    fn correlation_id(self) -> EventId {
-        match self {
-            Self::Order(order) => EventId(order.to_bytes()),
-            Self::Cart(action) => EventId(action.to_bytes()),
-        }
-    }
-}
-
 /// An event of this epoch on an order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Noted {
+    /// The order, and its place in the book.
     pub(super) order: OrderId,
+    pub(super) at: u32,
     pub(super) kind: EventKind,
-    pub(super) event_id: EventId,
+    pub(super) serial: u32,
     pub(super) cause: Cause,
     pub(super) cause_id: EventId,
 }
 
+impl Noted {
+    /// The event's id, as [`Decided::event_id`] says.
+    pub(super) fn event_id(&self, context: &Context, customer: CustomerId) -> EventId {
+        let (kind, correlation) = (self.kind as u64, self.order.words());
+        event_id(context.epoch, kind, customer.0, correlation, self.serial)
+    }
+}
+
 /// Publishes, and remembers what this epoch changed.
-#[derive(Clone)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Press {
-    /// Events of each customer in this epoch.
-    issued: HashMap<CustomerId, u64, FixedState>,
     /// The orders' events in the order of the decisions. These three are emptied each epoch.
     pub(super) noted: Vec<Noted>,
     pub(super) carts: Vec<CustomerId>,
@@ -69,67 +56,85 @@ pub(super) struct Press {
 }
 
 impl Press {
-    pub(super) fn new(state: FixedState) -> Self {
-        Self {
-            issued: HashMap::with_hasher(state),
-            noted: Vec::new(),
-            carts: Vec::new(),
-            rejections: Vec::new(),
-        }
-    }
-
-    /// Sends an event of `customer` out.
-    pub(super) fn publish<M>(
+    /// Sends an event of an order on the topic `orders` out, the order's `serial`th.
+    pub(super) fn publish_of_order<M>(
         &mut self,
-        context: &Context,
         origin: Origin,
         customer: CustomerId,
-        subject: Subject,
+        (order, at): (OrderId, u32),
+        serial: u32,
         event: Event,
         out: &mut Out<M>,
     ) {
         let Origin { cause, cause_id } = origin;
-        let event_id = self.issue(context, customer);
         let kind = event.kind();
-        let mut key = customer.0;
-        let group = match subject {
-            Subject::Order(order) => order.group(),
-            Subject::Cart(action) => action.group(),
-        };
-        if let Event::PaymentRequested(request) = &event {
-            key = Id::of_payment(request.payment_id);
-        } else if let Event::CustomerActionRejected(rejected) = &event {
-            let (action_id, reason) = (rejected.action_id, rejected.reason);
-            let order_id = rejected.order_id;
-            self.rejections.push(RejectionRow { action_id, reason, order_id });
-        } else {
-            match subject {
-                Subject::Order(order) => {
-                    self.noted.push(Noted { order, kind, event_id, cause, cause_id });
-                }
-                Subject::Cart(_) => self.carts.push(customer),
-            }
-        }
-        out.digest(digest::of_event(event_id, &event));
-        let correlation_id = subject.correlation_id();
-        out.events.push(Decided { key, group, cause, cause_id, correlation_id, event_id, event });
+        let (key, correlation, group) = (customer.0, order.words(), order.group());
+        out.digest(digest::of_event(serial, &event));
+        out.events.push(Decided { key, cause_id, correlation, serial, group, event });
+        self.noted.push(Noted { order, at, kind, serial, cause, cause_id });
     }
 
-    fn issue(&mut self, context: &Context, customer: CustomerId) -> EventId {
-        let issued = self.issued.entry(customer).or_default();
-        let mut bytes = [0; 32];
-        bytes[..16].copy_from_slice(&customer.0.to_bytes());
-        bytes[16..24].copy_from_slice(&context.epoch.to_be_bytes());
-        bytes[24..].copy_from_slice(&issued.to_be_bytes());
-        *issued += 1;
-        EventId(hash128(OPERATOR, &bytes))
+    /// Sends an event of a customer's cart out; it came of `action`.
+    pub(super) fn publish_of_cart<M>(
+        &mut self,
+        origin: Origin,
+        customer: CustomerId,
+        action: ActionId,
+        event: Event,
+        out: &mut Out<M>,
+    ) {
+        self.carts.push(customer);
+        send(origin, customer, action, event, out);
+    }
+
+    /// Tells that a customer's action came to nothing.
+    pub(super) fn reject<M>(
+        &mut self,
+        origin: Origin,
+        customer: CustomerId,
+        row: RejectionRow,
+        event: impl Into<Event>,
+        out: &mut Out<M>,
+    ) {
+        self.rejections.push(row);
+        send(origin, customer, row.action_id, event.into(), out);
     }
 
     /// Forgets what the epoch changed.
     pub(super) fn forget(&mut self) {
-        self.issued.clear();
         self.noted.clear();
         self.carts.clear();
         self.rejections.clear();
     }
+}
+
+/// Asks the payment worker for something: the order's `serial`th event.
+pub(super) fn request_payment<M>(
+    Origin { cause_id, .. }: Origin,
+    serial: u32,
+    event: PaymentRequested,
+    out: &mut Out<M>,
+) {
+    let key = Id::of_payment(event.payment_id);
+    let (correlation, group) = (event.order_id.words(), event.order_id.group());
+    let event = event.into();
+    out.digest(digest::of_event(serial, &event));
+    out.events.push(Decided { key, cause_id, correlation, serial, group, event });
+}
+
+/// Of one action come no two events of a kind in an epoch, but where it is on the log twice: then
+/// its offset tells them apart.
+#[expect(clippy::cast_possible_truncation, reason = "near records differ in the last bits")]
+fn send<M>(origin: Origin, customer: CustomerId, action: ActionId, event: Event, out: &mut Out<M>) {
+    let [_, offset] = origin.cause.words();
+    let serial = offset as u32;
+    out.digest(digest::of_event(serial, &event));
+    out.events.push(Decided {
+        key: customer.0,
+        cause_id: origin.cause_id,
+        correlation: action.words(),
+        serial,
+        group: action.group(),
+        event,
+    });
 }

@@ -3,14 +3,15 @@
 //! A line's row follows from where the order stands, so that the fold of the output topics comes
 //! to the same: asked for, reserved, allocated, refused or released.
 
+use super::Customers;
+use super::book::Placed;
 use super::press::Noted;
-use super::{Customers, Placed};
 use machines::line::{Claim, Line};
 use machines::message::Context;
 use machines::order::State;
 use schemas::events::EventKind;
 use schemas::events::orders::Reason;
-use schemas::id::OrderId;
+use schemas::id::{CustomerId, OrderId};
 use sinks::view_store::rows::{
     CartItem, CartRow, CustomerOrderRow, LineRow, LineState, OrderRow, OrderState, PaymentRow,
     Refused, Row, TimelineEntry, TimelineRow,
@@ -21,11 +22,10 @@ pub(super) fn take(customers: &mut Customers, context: &Context, rows: &mut Vec<
     // Stable: within an order the order of the decisions stays.
     press.noted.sort_by_key(|noted| noted.order);
     for noted in press.noted.chunk_by(|a, b| a.order == b.order) {
-        let id = noted[0].order;
-        let placed = customers.orders.get(&id).expect("only known orders have events");
+        let (id, placed) = (noted[0].order, customers.orders.get(noted[0].at));
         let has = |kind| noted.iter().any(|noted| noted.kind == kind);
         rows.push(order_row(id, placed).into());
-        rows.push(timeline_row(id, context, noted).into());
+        rows.push(timeline_row(id, placed.order.customer(), context, noted).into());
         if has(EventKind::OrderRequested) {
             let (customer_id, created_at) = (placed.order.customer(), placed.created_at);
             rows.push(CustomerOrderRow { customer_id, created_at, order_id: id }.into());
@@ -130,11 +130,16 @@ fn line_row(order: OrderState, line: &Line) -> LineRow {
     row
 }
 
-fn timeline_row(order_id: OrderId, context: &Context, noted: &[Noted]) -> TimelineRow {
+fn timeline_row(
+    order_id: OrderId,
+    customer: CustomerId,
+    context: &Context,
+    noted: &[Noted],
+) -> TimelineRow {
     let entries = noted.iter().map(|noted| TimelineEntry {
         at: context.now,
         event: snake_case(noted.kind.name()),
-        event_id: noted.event_id,
+        event_id: noted.event_id(context, customer),
         cause_id: noted.cause_id,
         position: noted.cause.position(),
     });

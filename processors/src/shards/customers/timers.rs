@@ -14,7 +14,10 @@ pub(super) struct Timers {
 
 impl Timers {
     pub(super) fn set(&mut self, deadline: Timestamp, order: OrderId) {
-        self.by_deadline.entry(deadline).or_default().push(order);
+        match self.by_deadline.last_entry() {
+            Some(mut last) if *last.key() == deadline => last.get_mut().push(order),
+            Some(_) | None => self.by_deadline.entry(deadline).or_default().push(order),
+        }
     }
 
     /// Takes what is due at `now` and still waits, in order of (deadline, id), at most `cap` of

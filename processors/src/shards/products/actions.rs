@@ -1,7 +1,7 @@
 //! Records of `product-actions` at their product: listings, receipts, adjustments, safety stock.
 
-use super::keys::{Keys, Known};
-use super::product::{Work, words};
+use super::product::Work;
+use crate::shards::keys::{Key, Keys};
 use machines::catalog;
 use machines::inventory::{Command, Counted, decide};
 use machines::message::CustomerMessage;
@@ -202,10 +202,10 @@ impl Work<'_> {
 
     /// Whether the action is to be decided: not if its key stands for it or another already.
     fn is_new(&mut self, keys: &mut Keys, key: KeyHash, action: ActionId) -> bool {
-        match keys.learn(self.context.now, self.product.id, key, action) {
-            Known::New => true,
-            Known::Duplicate => false,
-            Known::Reused => {
+        match keys.claim(self.context.now, self.product.id.0, key, action) {
+            Key::Fresh => true,
+            Key::Same => false,
+            Key::Reused => {
                 self.reject(action, Reason::IdempotencyKeyReused);
                 false
             }
@@ -220,10 +220,10 @@ impl Work<'_> {
     }
 
     fn mix_action(&mut self, action: ActionId) {
-        self.mix(&words(action.to_bytes()));
+        self.mix(&action.words());
     }
 
     fn emit_action(&mut self, action: ActionId, event: impl Into<Event>) {
-        self.emit(self.origin(), action.to_bytes(), event.into());
+        self.emit(self.origin(), action.words(), event.into());
     }
 }

@@ -1,24 +1,29 @@
-//! The claims of all products of a shard, found by product and order, and chained by product.
+//! The claims of all products of a shard, chained by product.
 //!
 //! Each product has three chains: the lines that wait, in the order in which they asked; open
 //! reservations, by deadline; allocations, by the time of their confirmation. A claim is in the
 //! chain of its kind and in no other.
+//!
+//! A claim keeps its place as long as it lives, and its order is told the place with the answer:
+//! whoever speaks of it later brings the place along. Without one comes only what may be about a
+//! line that still waits, or waited; those alone are found by product and order. (A line that was
+//! answered at once is known to customers a round later, before they can speak of it.)
 
-use super::arena::Arena;
+use crate::shards::arena::Arena;
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
+use hashbrown::HashMap;
+use machines::message::Place;
 use machines::reservation::Claim;
 use schemas::id::OrderId;
 use schemas::time::Timestamp;
-use std::hash::BuildHasher;
 
 const NONE: u32 = u32::MAX;
 
 #[derive(Debug)]
 pub(super) struct Claims {
     entries: Arena<Entry>,
-    index: HashTable<u32>,
-    hashing: FixedState,
+    /// By product and order, those that have waited.
+    waited: HashMap<(u32, OrderId), u32, FixedState>,
 }
 
 #[derive(Debug)]
@@ -28,6 +33,8 @@ pub(super) struct Entry {
     claim: Option<Claim>,
     before: u32,
     behind: u32,
+    /// Whether its row changed since rows were last taken.
+    row_changed: bool,
 }
 
 /// Ends of a chain.
@@ -43,6 +50,8 @@ pub(super) struct Chains {
     pub(super) waiting: Chain,
     pub(super) reserved: Chain,
     pub(super) allocated: Chain,
+    /// The deadline of the first reservation; [`Timestamp::MAX`] if there is none.
+    pub(super) due: Timestamp,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,8 +84,12 @@ impl Chain {
 }
 
 impl Chains {
-    pub(super) const EMPTY: Self =
-        Self { waiting: Chain::EMPTY, reserved: Chain::EMPTY, allocated: Chain::EMPTY };
+    pub(super) const EMPTY: Self = Self {
+        waiting: Chain::EMPTY,
+        reserved: Chain::EMPTY,
+        allocated: Chain::EMPTY,
+        due: Timestamp::MAX,
+    };
 
     const fn of(&mut self, kind: Kind) -> &mut Chain {
         match kind {
@@ -89,21 +102,51 @@ impl Chains {
 
 impl Claims {
     pub(super) fn new(hashing: FixedState) -> Self {
-        Self { entries: Arena::new(), index: HashTable::new(), hashing }
+        Self { entries: Arena::new(), waited: HashMap::with_hasher(hashing) }
     }
 
-    fn hash(hashing: &FixedState, product: u32, order: OrderId) -> u64 {
-        let [hi, lo] = order.words();
-        hashing.hash_one((hi, lo ^ u64::from(product)))
+    /// The claim of this order on this product.
+    #[inline]
+    pub(super) fn find(&self, product: u32, order: OrderId, place: Place) -> Option<u32> {
+        match place.number() {
+            Some(at) => {
+                let entry = self.entries.peek(at)?;
+                (entry.order == order && entry.product == product).then_some(at)
+            }
+            None => self.waited.get(&(product, order)).copied(),
+        }
     }
 
-    pub(super) fn find(&self, product: u32, order: OrderId) -> Option<u32> {
-        let hash = Self::hash(&self.hashing, product, order);
-        let is = |at: &u32| {
-            let entry = self.entries.get(*at);
-            entry.order == order && entry.product == product
-        };
-        self.index.find(hash, is).copied()
+    /// Looks through all claims of a product: what a test knows of places.
+    #[cfg(test)]
+    pub(super) fn search(&self, chains: Chains, order: OrderId) -> Place {
+        for chain in [chains.waiting, chains.reserved, chains.allocated] {
+            let mut next = chain.first();
+            while let Some(at) = next {
+                if self.get(at).order == order {
+                    return Place::new(at);
+                }
+                next = self.behind(at);
+            }
+        }
+        Place::UNKNOWN
+    }
+
+    /// Reads what will be read when a claim is changed, or another put behind it.
+    #[inline]
+    pub(super) fn touch(&self, at: u32) -> u32 {
+        self.entries.peek(at).map_or(0, |entry| entry.product ^ entry.behind)
+    }
+
+    /// Marks that the claim's row changed; false if that was marked already.
+    pub(super) fn mark(&mut self, at: u32) -> bool {
+        !std::mem::replace(&mut self.entries.get_mut(at).row_changed, true)
+    }
+
+    /// Takes the mark away; false if there is none, or no claim any more.
+    pub(super) fn unmark(&mut self, at: u32) -> bool {
+        self.entries.peek(at).is_some_and(|entry| entry.row_changed)
+            && std::mem::replace(&mut self.entries.get_mut(at).row_changed, false)
     }
 
     pub(super) fn get(&self, at: u32) -> &Entry {
@@ -128,17 +171,21 @@ impl Claims {
         product: u32,
         order: OrderId,
         claim: Claim,
-    ) {
+    ) -> u32 {
         let kind = Kind::of(&claim);
-        let entry = Entry { product, order, claim: Some(claim), before: NONE, behind: NONE };
-        let at = self.entries.insert(entry);
-        let (entries, hashing) = (&self.entries, &self.hashing);
-        let rehash = |at: &u32| {
-            let entry = entries.get(*at);
-            Self::hash(hashing, entry.product, entry.order)
-        };
-        self.index.insert_unique(Self::hash(hashing, product, order), at, rehash);
-        self.link(chains.of(kind), at);
+        let at = self.entries.insert(Entry {
+            product,
+            order,
+            claim: Some(claim),
+            before: NONE,
+            behind: NONE,
+            row_changed: false,
+        });
+        if kind == Kind::Waiting {
+            self.waited.insert((product, order), at);
+        }
+        self.link(chains, kind, at);
+        at
     }
 
     /// Lets `evolve` change the claim; one that is none afterwards is forgotten.
@@ -155,10 +202,10 @@ impl Claims {
         self.entries.get_mut(at).claim = claim;
         if kind != next {
             if let Some(kind) = kind {
-                self.unlink(chains.of(kind), at);
+                self.unlink(chains, kind, at);
             }
             match next {
-                Some(kind) => self.link(chains.of(kind), at),
+                Some(kind) => self.link(chains, kind, at),
                 None => self.remove(at),
             }
         }
@@ -167,13 +214,13 @@ impl Claims {
 
     fn remove(&mut self, at: u32) {
         let Entry { product, order, .. } = self.entries.remove(at);
-        let hash = Self::hash(&self.hashing, product, order);
-        if let Ok(found) = self.index.find_entry(hash, |other| *other == at) {
-            found.remove();
+        if !self.waited.is_empty() {
+            self.waited.remove(&(product, order));
         }
     }
 
-    fn link(&mut self, chain: &mut Chain, at: u32) {
+    fn link(&mut self, chains: &mut Chains, kind: Kind, at: u32) {
+        let chain = chains.of(kind);
         let deadline = self.get(at).deadline();
         let mut before = chain.last;
         // Deadlines come in order but for orders asked again: a step or two at most.
@@ -190,9 +237,13 @@ impl Claims {
         }
         let entry = self.entries.get_mut(at);
         (entry.before, entry.behind) = (before, behind);
+        if kind == Kind::Reserved && before == NONE {
+            chains.due = deadline;
+        }
     }
 
-    fn unlink(&mut self, chain: &mut Chain, at: u32) {
+    fn unlink(&mut self, chains: &mut Chains, kind: Kind, at: u32) {
+        let chain = chains.of(kind);
         let (before, behind) = (self.get(at).before, self.get(at).behind);
         match before {
             NONE => chain.first = behind,
@@ -201,6 +252,12 @@ impl Claims {
         match behind {
             NONE => chain.last = before,
             behind => self.entries.get_mut(behind).before = before,
+        }
+        if kind == Kind::Reserved && before == NONE {
+            chains.due = match behind {
+                NONE => Timestamp::MAX,
+                behind => self.get(behind).deadline(),
+            };
         }
     }
 }

@@ -2,7 +2,6 @@
 //! shards together, sorted, are the same whatever their number.
 
 use super::Products;
-use schemas::time::Timestamp;
 
 impl Products {
     /// Every byte of state in a canonical order.
@@ -31,9 +30,7 @@ impl Products {
             }
             lines.push(line);
         }
-        for (product, key, action, at) in self.keys.iter(Timestamp::MIN) {
-            lines.push(format!("key {product} {key:?} {action} {at:?}"));
-        }
+        lines.extend(self.keys.dump());
         for row in self.owned.rows.values() {
             lines.push(format!("warehouse {row:?}"));
         }

@@ -1,16 +1,19 @@
 //! Lines of orders at their product: asked for, queued, served, and what becomes of their claims.
 
-use super::keys::Keys;
 use super::product::{Origin, Work};
+use crate::shards::keys::Keys;
 use machines::catalog;
-use machines::message::{Cause, CustomerMessage, ProductMessage, Reserve};
-use machines::reservation::{self, Answer, Change, Claim, Command, Waiting};
+use machines::message::{Cause, CustomerMessage, Place, ProductMessage, Reserve};
+use machines::reservation::{self, Answer, Change, Claim, Command, Reservation, Waiting};
 use schemas::id::OrderId;
 
 impl Work<'_> {
     /// Lets lapse the reservations of this product that are due, in the order of (deadline, order).
     pub(super) fn lapse(&mut self) {
         let now = self.context.now;
+        if self.product.chains.due > now {
+            return;
+        }
         let mut due = Vec::new();
         let mut next = self.product.chains.reserved.first();
         while let Some(at) = next {
@@ -33,13 +36,21 @@ impl Work<'_> {
             ProductMessage::Warehouse(_) => {}
             ProductMessage::Record(event) => self.record(keys, *event),
             ProductMessage::Reserve(reserve) => self.ask(reserve),
-            ProductMessage::Secure { order, .. } => self.command(order, Command::Secure),
-            ProductMessage::Release { order, .. } => self.command(order, Command::Release),
-            ProductMessage::Confirm { order, .. } => self.command(order, Command::Confirm),
-            ProductMessage::Expire { order, .. } => self.command(order, Command::Expire),
+            ProductMessage::Secure { order, place, .. } => {
+                self.command(order, place, Command::Secure);
+            }
+            ProductMessage::Release { order, place, .. } => {
+                self.command(order, place, Command::Release);
+            }
+            ProductMessage::Confirm { order, place, .. } => {
+                self.command(order, place, Command::Confirm);
+            }
+            ProductMessage::Expire { order, place, .. } => {
+                self.command(order, place, Command::Expire);
+            }
             ProductMessage::AskPrice { product, customer, action, quantity } => {
                 let price = catalog::price(self.product.listing.as_ref(), quantity);
-                let [hi, lo] = super::product::words(action.to_bytes());
+                let [hi, lo] = action.words();
                 self.mix(&[7, hi, lo, u64::from(quantity)]);
                 let price = CustomerMessage::Price { customer, action, product, quantity, price };
                 self.tell(self.origin(), price);
@@ -47,10 +58,10 @@ impl Work<'_> {
         }
     }
 
-    fn command(&mut self, order: OrderId, command: Command) {
+    fn command(&mut self, order: OrderId, place: Place, command: Command) {
         let [hi, lo] = order.words();
         self.mix(&[command as u64, hi, lo]);
-        match self.claims.find(self.at, order) {
+        match self.claims.find(self.at, order, place) {
             Some(at) => self.settle(at, order, command),
             None => assert!(reservation::decide(None, command, self.context.now).is_none()),
         }
@@ -95,8 +106,8 @@ impl Work<'_> {
         self.touch_levels(levels);
         match (event, origin) {
             (Some(event), Some(origin)) => {
-                self.touch_reservation(order);
-                self.emit(origin, order.to_bytes(), event);
+                self.touch_claim(at, order);
+                self.emit(origin, order.words(), event);
             }
             (Some(_), None) | (None, _) => self.mix(&order.words()),
         }
@@ -108,69 +119,72 @@ impl Work<'_> {
         let [expires_at, price] =
             [reserve.expires_at.0, reserve.price.unwrap_or(-1)].map(i64::cast_unsigned);
         self.mix(&[hi, lo, line, expires_at, price]);
-        // A place in the queue that is past its deadline may still be there: it counts no more.
-        self.expire_place(reserve.order);
-        if self.claims.find(self.at, reserve.order).is_some() {
-            panic!("I4: {} asks again for what it holds", reserve.order);
+        if let Some(queued) = self.claims.find(self.at, reserve.order, Place::UNKNOWN) {
+            // A place in the queue that is past its deadline may still be there: it counts no more.
+            self.settle(queued, reserve.order, Command::Expire);
+            if self.claims.find(self.at, reserve.order, Place::UNKNOWN).is_some() {
+                panic!("I4: {} asks again for what it holds", reserve.order);
+            }
         }
         let line = Waiting { reserve, cause: self.cause, cause_id: self.cause_id };
         let first = self.product.chains.waiting.first().is_none();
-        if let Answer::Wait = self.answer(&line, None, first) {
+        if self.waits(&line, None, first) {
             let chains = &mut self.product.chains;
             self.claims.insert(chains, self.at, reserve.order, Claim::Waiting(Box::new(line)));
             self.product.asked_max = self.product.asked_max.max(reserve.quantity);
         }
     }
 
-    fn expire_place(&mut self, order: OrderId) {
-        let Some(at) = self.claims.find(self.at, order) else { return };
-        match self.claims.get(at).claim() {
-            Claim::Waiting(_) => self.settle(at, order, Command::Expire),
-            Claim::Reserved(_) | Claim::Allocated { .. } => {}
-        }
-    }
-
-    /// Answers a line, which may stand in the queue at `queued`.
-    fn answer(&mut self, line: &Waiting, queued: Option<u32>, first: bool) -> Answer {
+    /// Answers a line, which may stand in the queue at `queued`; or lets it wait.
+    fn waits(&mut self, line: &Waiting, queued: Option<u32>, first: bool) -> bool {
         let (listing, stock) = (self.product.listing.as_ref(), &self.product.stock);
         let answer = reservation::answer(listing, stock, self.warehouses, line, first);
         let Reserve { order, line: number, .. } = line.reserve;
         let origin = Origin { cause: line.cause, cause_id: line.cause_id };
-        match &answer {
+        match answer {
             Answer::Reserved(held) => {
                 let levels = held.levels.clone();
-                self.open(queued, order, origin, Change::Reserved(held.clone()));
-                self.tell(origin, CustomerMessage::Reserved { order, line: number, levels });
+                let place = Place::new(self.open(queued, order, origin, held));
+                let line = number;
+                self.tell(origin, CustomerMessage::Reserved { order, line, levels, place });
             }
             Answer::Refused { reason, available } => {
                 if let Some(at) = queued {
                     self.change(at, order, None, Change::Left);
                 }
-                let (reason, available) = (*reason, *available);
                 self.mix(&[reason as u64, u64::from(available)]);
                 let event = reservation::refusal(&line.reserve, reason, available);
-                self.emit(origin, order.to_bytes(), event);
+                self.emit(origin, order.words(), event);
                 let refused = CustomerMessage::Refused { order, line: number, reason, available };
                 self.tell(origin, refused);
             }
-            Answer::Wait => {}
+            Answer::Wait => return true,
         }
-        answer
+        false
     }
 
-    fn open(&mut self, queued: Option<u32>, order: OrderId, origin: Origin, change: Change) {
+    /// Opens a reservation, in the place of the queued line if it waited; gives its place.
+    fn open(
+        &mut self,
+        queued: Option<u32>,
+        order: OrderId,
+        origin: Origin,
+        held: Reservation,
+    ) -> u32 {
+        let change = Change::Reserved(held);
         if let Some(at) = queued {
-            return self.change(at, order, Some(origin), change);
+            self.change(at, order, Some(origin), change);
+            return at;
         }
         let event = reservation::event(self.product.id, order, None, &change);
         let mut claim = None;
         let levels = reservation::evolve(&mut self.product.stock, &mut claim, change);
         self.touch_levels(levels);
-        if let (Some(claim), Some(event)) = (claim, event) {
-            self.claims.insert(&mut self.product.chains, self.at, order, claim);
-            self.touch_reservation(order);
-            self.emit(origin, order.to_bytes(), event);
-        }
+        let (claim, event) = claim.zip(event).expect("a reservation that opens is told of");
+        let at = self.claims.insert(&mut self.product.chains, self.at, order, claim);
+        self.touch_claim(at, order);
+        self.emit(origin, order.words(), event);
+        at
     }
 
     /// Serves the lines that wait, in the order in which they asked, and refuses those that firm
@@ -180,6 +194,9 @@ impl Work<'_> {
             if self.still_waits(at, true).is_some() {
                 break;
             }
+        }
+        if self.product.asked_max == 0 {
+            return;
         }
         if self.product.stock.left_by_firm_claims() >= u64::from(self.product.asked_max) {
             return;
@@ -202,9 +219,6 @@ impl Work<'_> {
             self.change(at, line.reserve.order, None, Change::Left);
             return None;
         }
-        match self.answer(&line, Some(at), first) {
-            Answer::Wait => Some(line.reserve.quantity),
-            Answer::Reserved(_) | Answer::Refused { .. } => None,
-        }
+        self.waits(&line, Some(at), first).then_some(line.reserve.quantity)
     }
 }

@@ -6,12 +6,10 @@
 //! costs no memory.
 
 mod actions;
-mod arena;
 mod claims;
 mod dump;
-mod index;
-mod keys;
 mod lines;
+mod places;
 mod product;
 mod rows;
 #[cfg(test)]
@@ -19,13 +17,14 @@ mod tests;
 mod warehouses;
 
 use super::Out;
-use arena::Arena;
+use super::arena::Arena;
+use super::index::Index;
+use super::keys::Keys;
 use claims::Claims;
 use foldhash::fast::FixedState;
-use index::Index;
-use keys::Keys;
 use machines::inventory::Warehouses;
 use machines::message::{Context, ProductMessage, ToCustomer, ToProduct};
+pub use places::AHEAD;
 use product::{Product, Work};
 use schemas::hash::Hasher;
 use schemas::id::ProductId;
@@ -69,7 +68,7 @@ impl Products {
             return self.put_warehouse(cause, event, &mut out.digest);
         }
         let id = product_of(&body);
-        let at = self.find_or_insert(context, id);
+        let at = self.find_or_insert(id);
         let mut work = Work {
             context,
             cause,
@@ -90,10 +89,9 @@ impl Products {
         self.forget_if_blank(at);
     }
 
-    /// Records that were seen before under the same idempotency key, and ignored.
-    #[must_use]
-    pub const fn deduplicated(&self) -> u64 {
-        self.keys.deduplicated()
+    /// Gives up what is remembered of keys that are over. Called once at the start of every epoch.
+    pub fn sweep(&mut self, context: &Context) {
+        self.keys.forget(context.now);
     }
 }
 

@@ -5,23 +5,19 @@ use super::rows::Changed;
 use crate::shards::{Decided, Out};
 use machines::catalog::Catalogued;
 use machines::inventory::{Stock, Warehouses, bit};
-use machines::message::{Cause, Context, CustomerMessage, ToCustomer};
+use machines::message::{Cause, Context, CustomerMessage, Place, ToCustomer};
 use schemas::events::Event;
-use schemas::hash::{Hasher, hash128};
+use schemas::hash::Hasher;
 use schemas::id::{EventId, OrderId, ProductId};
 
-/// Names the products operator in event ids.
-const OPERATOR: u64 = 1;
-
+/// Two lines of memory; every message reads both.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Product {
     pub(super) id: ProductId,
-    pub(super) listing: Option<Catalogued>,
-    pub(super) stock: Stock,
     pub(super) chains: Chains,
-    /// The epoch of its last event, and how many it has had in that epoch.
-    epoch: u64,
-    pub(super) events: u32,
+    pub(super) stock: Stock,
+    pub(super) listing: Option<Catalogued>,
     /// Units that the greediest waiting line asks, or more: below this, somebody is refused.
     pub(super) asked_max: u32,
     pub(super) row_changed: bool,
@@ -30,14 +26,12 @@ pub(super) struct Product {
 }
 
 impl Product {
-    pub(super) fn new(id: ProductId, epoch: u64, events: u32) -> Self {
+    pub(super) fn new(id: ProductId) -> Self {
         Self {
             id,
             listing: None,
             stock: Stock::default(),
             chains: Chains::EMPTY,
-            epoch,
-            events,
             asked_max: 0,
             row_changed: false,
             levels_changed: 0,
@@ -47,18 +41,6 @@ impl Product {
     /// Whether there is nothing to be known of it.
     pub(super) fn is_blank(&self) -> bool {
         self.listing.is_none() && self.stock.levels().is_empty() && self.chains == Chains::EMPTY
-    }
-
-    fn next_event_id(&mut self, epoch: u64) -> EventId {
-        if self.epoch != epoch {
-            (self.epoch, self.events) = (epoch, 0);
-        }
-        let mut name = [0; 28];
-        name[..16].copy_from_slice(&self.id.0.to_bytes());
-        name[16..24].copy_from_slice(&epoch.to_be_bytes());
-        name[24..].copy_from_slice(&self.events.to_be_bytes());
-        self.events += 1;
-        EventId(hash128(OPERATOR, &name))
     }
 }
 
@@ -96,17 +78,18 @@ impl Work<'_> {
         }
     }
 
-    pub(super) fn emit(&mut self, origin: Origin, correlation: [u8; 16], event: Event) {
-        let event_id = self.product.next_event_id(self.context.epoch);
-        let [hi, lo] = words(event_id.0);
-        self.mix(&[hi ^ event.kind() as u64, lo]);
+    /// Of what begins with one record or timer, no two events of a kind are about one product and
+    /// one order or action; where a record is on the log twice, its offset tells them apart.
+    #[expect(clippy::cast_possible_truncation, reason = "near records differ in the last bits")]
+    pub(super) fn emit(&mut self, origin: Origin, correlation: [u64; 2], event: Event) {
+        let ([hi, lo], [_, offset]) = (correlation, origin.cause.words());
+        self.mix(&[hi ^ event.kind() as u64, lo ^ offset]);
         self.out.events.push(Decided {
             key: self.product.id.0,
-            group: self.product.id.0.group(),
-            cause: origin.cause,
             cause_id: origin.cause_id,
-            correlation_id: EventId(correlation),
-            event_id,
+            correlation,
+            serial: offset as u32,
+            group: self.product.id.0.group(),
             event,
         });
     }
@@ -130,8 +113,13 @@ impl Work<'_> {
         self.product.row_changed = true;
     }
 
-    pub(super) fn touch_reservation(&mut self, order: OrderId) {
-        self.changed.reservations.push((self.at, order));
+    /// Marks the row of a claim that was changed, or ended.
+    pub(super) fn touch_claim(&mut self, at: u32, order: OrderId) {
+        if self.claims.find(self.at, order, Place::new(at)).is_none() {
+            self.changed.ended.push((self.at, order));
+        } else if self.claims.mark(at) {
+            self.changed.claims.push(at);
+        }
     }
 
     /// Takes what the message left behind into the digest.
@@ -149,10 +137,4 @@ impl Work<'_> {
         self.digest = digest;
         self.out.digest(digest);
     }
-}
-
-pub(super) fn words(bytes: [u8; 16]) -> [u64; 2] {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = bytes;
-    let hi = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-    [hi, u64::from_be_bytes([i, j, k, l, m, n, o, p])]
 }

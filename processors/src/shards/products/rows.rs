@@ -15,7 +15,10 @@ use std::collections::BTreeSet;
 #[derive(Debug, Default)]
 pub(super) struct Changed {
     products: Vec<u32>,
-    pub(super) reservations: Vec<(u32, OrderId)>,
+    /// Claims that are there, each once, unless its place was given to another meanwhile.
+    pub(super) claims: Vec<u32>,
+    /// Product and order of claims that ended; a paid order may have claimed again since.
+    pub(super) ended: Vec<(u32, OrderId)>,
     pub(super) rejections: Vec<(ActionId, Reason)>,
     pub(super) warehouses: BTreeSet<WarehouseId>,
 }
@@ -38,10 +41,7 @@ impl Products {
             product_rows(product, rows);
             (product.row_changed, product.levels_changed) = (false, 0);
         }
-        let mut reservations = std::mem::take(&mut self.changed.reservations);
-        reservations.sort_unstable();
-        reservations.dedup();
-        rows.extend(reservations.into_iter().map(|(at, order)| self.reservation_row(at, order)));
+        self.take_reservations(rows);
         let mut rejections = std::mem::take(&mut self.changed.rejections);
         rejections.sort_unstable();
         rejections.dedup_by_key(|(action, _)| *action);
@@ -55,23 +55,51 @@ impl Products {
 
     /// Drops the record of what changed.
     pub fn forget_rows(&mut self) {
-        for at in std::mem::take(&mut self.changed.products) {
+        for at in self.changed.products.drain(..) {
             let product = self.products.get_mut(at);
             (product.row_changed, product.levels_changed) = (false, 0);
         }
-        self.changed = Changed::default();
+        for at in self.changed.claims.drain(..) {
+            self.claims.unmark(at);
+        }
+        self.changed.ended.clear();
+        self.changed.rejections.clear();
+        self.changed.warehouses.clear();
     }
 
-    fn reservation_row(&self, at: u32, order_id: OrderId) -> Row {
-        let claim = self.claims.find(at, order_id).map(|claim| self.claims.get(claim).claim());
-        let (levels, expires_at, ended) = match claim {
-            Some(Claim::Reserved(held)) => (held.levels.levels().to_vec(), held.expires_at, false),
-            Some(Claim::Waiting(_) | Claim::Allocated { .. }) | None => {
-                (Vec::new(), Timestamp::default(), true)
+    /// Each reservation once: as it stands, or as ended.
+    fn take_reservations(&mut self, rows: &mut Vec<Row>) {
+        let mut ended = std::mem::take(&mut self.changed.ended);
+        ended.sort_unstable();
+        ended.dedup();
+        let mut changed = std::mem::take(&mut self.changed.claims);
+        for at in changed.drain(..) {
+            if !self.claims.unmark(at) {
+                continue;
             }
-        };
-        let product_id = self.products.get(at).id;
-        ReservationRow { product_id, order_id, levels, expires_at, ended }.into()
+            let entry = self.claims.get(at);
+            let (product, order_id) = (entry.product, entry.order);
+            if let Ok(again) = ended.binary_search(&(product, order_id)) {
+                ended.remove(again);
+            }
+            let (levels, expires_at, ended) = match entry.claim() {
+                Claim::Reserved(held) => (held.levels.levels().to_vec(), held.expires_at, false),
+                Claim::Waiting(_) | Claim::Allocated { .. } => {
+                    (Vec::new(), Timestamp::default(), true)
+                }
+            };
+            let product_id = self.products.get(product).id;
+            rows.push(ReservationRow { product_id, order_id, levels, expires_at, ended }.into());
+        }
+        self.changed.claims = changed;
+        for (product, order_id) in ended.drain(..) {
+            let product_id = self.products.get(product).id;
+            let (levels, expires_at) = (Vec::new(), Timestamp::default());
+            rows.push(
+                ReservationRow { product_id, order_id, levels, expires_at, ended: true }.into(),
+            );
+        }
+        self.changed.ended = ended;
     }
 }
 

@@ -35,8 +35,7 @@ impl Products {
         }
         let name = put.name.clone();
         let row = WarehouseRow { warehouse_id: id, name, region, priority };
-        let ([cause_hi, cause_lo], [action_hi, action_lo]) =
-            (cause.words(), super::product::words(put.action_id.to_bytes()));
+        let ([cause_hi, cause_lo], [action_hi, action_lo]) = (cause.words(), put.action_id.words());
         let hash = [cause_hi, cause_lo, action_hi, action_lo, u64::from(priority)]
             .into_iter()
             .fold(Hasher::new(DIGEST), Hasher::word)

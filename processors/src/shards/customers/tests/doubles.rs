@@ -2,7 +2,9 @@
 //! retries. It keeps the promises of `message.rs`: canonical order, each reserve answered once,
 //! and it panics where customers break theirs.
 
-use machines::message::{Context, CustomerMessage, ProductMessage, Reserve, ToCustomer, ToProduct};
+use machines::message::{
+    Context, CustomerMessage, Place, ProductMessage, Reserve, ToCustomer, ToProduct,
+};
 use schemas::events::lines::{Level, Split};
 use schemas::events::orders::Reason;
 use schemas::id::{OrderId, ProductId, WarehouseId};
@@ -135,7 +137,7 @@ impl ProductsDouble {
             None => {
                 let warehouse_id = WarehouseId::parse("A").expect("legal");
                 let levels = Split::One(Level { warehouse_id, quantity });
-                CustomerMessage::Reserved { order, line, levels }
+                CustomerMessage::Reserved { order, line, levels, place: Place::UNKNOWN }
             }
         };
         ToCustomer { cause: message.cause, cause_id: message.cause_id, body }

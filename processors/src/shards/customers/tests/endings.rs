@@ -259,7 +259,7 @@ impl World {
 
     fn key(&self) -> String {
         let orders = &self.shop.shards[0].orders;
-        let order = orders.get(&order()).map(|placed| format!("{:?}", placed.order));
+        let order = orders.find(order()).map(|at| format!("{:?}", orders.get(at).order));
         let World { provider, now, state, left, .. } = self;
         let products = &self.shop.products;
         let letters = &self.shop.left;

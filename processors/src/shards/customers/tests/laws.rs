@@ -248,7 +248,8 @@ fn check_units(shop: &Shop) {
 fn check_end(shop: &Shop) {
     use machines::order::State;
     let mut sold = BTreeSet::new();
-    for (id, placed) in shop.shards.iter().flat_map(|shard| &shard.orders) {
+    for placed in shop.shards.iter().flat_map(|shard| shard.orders.iter()) {
+        let id = &placed.id;
         match placed.order.state() {
             State::Confirmed => {
                 let lines = (0..).zip(placed.order.lines());

@@ -223,7 +223,8 @@ impl Play {
 
     fn stands(&mut self, order: &str) -> Vec<String> {
         let id = self.order(order);
-        let order = &self.shop.shards[0].orders[&id].order;
+        let orders = &self.shop.shards[0].orders;
+        let order = &orders.get(orders.find(id).unwrap()).order;
         let mut lines = vec![format!("{:?}", order.state())];
         lines.extend(order.lines().iter().map(|line| {
             let claim = format!("{:?}", line.claim);

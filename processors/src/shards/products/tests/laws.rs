@@ -4,7 +4,7 @@ use super::super::Products;
 use super::oracle::Oracle;
 use super::shop;
 use crate::shards::{Decided, Out};
-use machines::message::{Context, ProductMessage, ToProduct};
+use machines::message::{Context, Place, ProductMessage, ToProduct};
 use proptest::prelude::*;
 use schemas::events::product_actions::SafetyStockSetRequested;
 use schemas::id::{OrderId, ProductId};
@@ -88,22 +88,31 @@ fn say(
             }
             ProductMessage::Reserve(reserve)
         }
-        Step::Secure { order } => {
-            ProductMessage::Secure { product, order: order_of(place, order), line }
-        }
-        Step::Release { order } => {
-            ProductMessage::Release { product, order: order_of(place, order), line }
-        }
+        Step::Secure { order } => ProductMessage::Secure {
+            product,
+            order: order_of(place, order),
+            line,
+            place: Place::UNKNOWN,
+        },
+        Step::Release { order } => ProductMessage::Release {
+            product,
+            order: order_of(place, order),
+            line,
+            place: Place::UNKNOWN,
+        },
         Step::Confirm { order } => {
             let order = order_of(place, order);
             if !oracle.is_reserved(product, order, context.now) {
                 return None;
             }
-            ProductMessage::Confirm { product, order, line }
+            ProductMessage::Confirm { product, order, line, place: Place::UNKNOWN }
         }
-        Step::Expire { order } => {
-            ProductMessage::Expire { product, order: order_of(place, order), line }
-        }
+        Step::Expire { order } => ProductMessage::Expire {
+            product,
+            order: order_of(place, order),
+            line,
+            place: Place::UNKNOWN,
+        },
         Step::Later { .. } => return None,
     })
 }
@@ -111,7 +120,8 @@ fn say(
 /// All that shows of a run.
 #[derive(Debug, Default, PartialEq)]
 struct Shown {
-    events: Vec<Decided>,
+    /// With their epochs.
+    events: Vec<(u64, Decided)>,
     rows: BTreeMap<Vec<u8>, Row>,
     digests: Vec<u64>,
     state: BTreeSet<String>,
@@ -190,7 +200,8 @@ fn shown(script: &Script, seed: u64, peers: usize) -> Shown {
                 let everywhere = matches!(message.body, ProductMessage::Warehouse(_));
                 let product = super::super::product_of(&message.body);
                 if everywhere || usize::from(product.0.group()) % peers == index {
-                    shard.apply(context, message.clone(), &mut out);
+                    let message = shop::placed(shard, message.clone());
+                    shard.apply(context, message, &mut out);
                 }
             }
             digest = digest.wrapping_add(out.digest);
@@ -198,7 +209,7 @@ fn shown(script: &Script, seed: u64, peers: usize) -> Shown {
             take_rows(shard, context, &mut shown.rows);
         }
         events.sort_by_key(|decided| decided.key);
-        shown.events.extend(events);
+        shown.events.extend(events.into_iter().map(|decided| (context.epoch, decided)));
         shown.digests.push(digest);
     }
     let state = shards.iter().map(|shard| String::from_utf8(shard.dump()).unwrap());
@@ -222,7 +233,7 @@ proptest! {
     fn nothing_shows_of_seeds_and_workers(steps in history()) {
         let (script, _) = play(&steps);
         let one = shown(&script, 1, 1);
-        let ids: BTreeSet<_> = one.events.iter().map(|decided| decided.event_id).collect();
+        let ids: BTreeSet<_> = one.events.iter().map(|(epoch, decided)| decided.event_id(*epoch)).collect();
         prop_assert_eq!(ids.len(), one.events.len());
         for (seed, peers) in [(2, 1), (3, 2), (4, 3), (5, 7)] {
             prop_assert_eq!(&shown(&script, seed, peers), &one);

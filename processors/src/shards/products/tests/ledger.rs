@@ -6,7 +6,7 @@
 
 use super::super::Products;
 use super::shop;
-use machines::message::{Context, CustomerMessage, ProductMessage, Reserve, ToCustomer};
+use machines::message::{Context, CustomerMessage, Place, ProductMessage, Reserve, ToCustomer};
 use machines::reservation::Claim;
 use schemas::events::Event;
 use schemas::events::lines::Level;
@@ -113,11 +113,12 @@ impl Ledger {
             },
             [verb, of, "for", order] => {
                 let (product, order, line) = (shop::product(of), self.order(order), 0);
+                let place = Place::UNKNOWN;
                 match *verb {
-                    "secure" => ProductMessage::Secure { product, order, line },
-                    "release" => ProductMessage::Release { product, order, line },
-                    "confirm" => ProductMessage::Confirm { product, order, line },
-                    "expire" => ProductMessage::Expire { product, order, line },
+                    "secure" => ProductMessage::Secure { product, order, line, place },
+                    "release" => ProductMessage::Release { product, order, line, place },
+                    "confirm" => ProductMessage::Confirm { product, order, line, place },
+                    "expire" => ProductMessage::Expire { product, order, line, place },
                     verb => panic!("no such thing happens: {verb}"),
                 }
             }

@@ -124,7 +124,8 @@ impl Oracle {
                 let (held, levels) = end(e.product_id, e.order_id);
                 let (Held::Soft(until) | Held::Firm(until)) = held else { panic!("I4: sold") };
                 assert!(until <= now && units(&levels) == e.quantity, "I5: {until:?} at {now:?}");
-                assert_eq!(decided.cause.position(), None, "a timer began it");
+                let timer = e.order_id.words()[1] & u64::from(u32::MAX);
+                assert_eq!(u64::from(decided.serial), timer, "a timer began it");
                 e.product_id
             }
             Event::ReservationRevoked(e) => {
@@ -258,11 +259,11 @@ impl Oracle {
             )
         };
         let events: Vec<_> =
-            events.iter().filter(|e| told(e)).map(|e| (e.cause, e.correlation_id.0)).collect();
+            events.iter().filter(|e| told(e)).map(|e| (e.cause_id, e.correlation)).collect();
         let answer = |message: &ToCustomer| match &message.body {
             CustomerMessage::Reserved { order, .. }
             | CustomerMessage::Refused { order, .. }
-            | CustomerMessage::Revoked { order, .. } => Some((message.cause, order.to_bytes())),
+            | CustomerMessage::Revoked { order, .. } => Some((message.cause_id, order.words())),
             CustomerMessage::Record(_) | CustomerMessage::Price { .. } => None,
         };
         assert_eq!(messages.iter().filter_map(answer).collect::<Vec<_>>(), events);

@@ -38,8 +38,25 @@ pub(super) fn apply(
     message: ToProduct,
 ) -> (Vec<Decided>, Vec<ToCustomer>) {
     let mut out = Out::default();
-    products.apply(context, message, &mut out);
+    products.apply(context, placed(products, message), &mut out);
     (out.events, out.messages)
+}
+
+/// The message with the place that its order was told.
+pub(super) fn placed(products: &Products, mut message: ToProduct) -> ToProduct {
+    match &mut message.body {
+        ProductMessage::Secure { product, order, place, .. }
+        | ProductMessage::Release { product, order, place, .. }
+        | ProductMessage::Confirm { product, order, place, .. }
+        | ProductMessage::Expire { product, order, place, .. } => {
+            *place = products.told(*product, *order);
+        }
+        ProductMessage::Warehouse(_)
+        | ProductMessage::Record(_)
+        | ProductMessage::Reserve(_)
+        | ProductMessage::AskPrice { .. } => {}
+    }
+    message
 }
 
 pub(super) fn product(name: &str) -> ProductId {
@@ -152,7 +169,6 @@ pub(super) fn reserve(
         quantity,
         price: Some(500),
         currency: usd(),
-        asked_in: context.epoch,
         region: region(to),
         expires_at: context.deadline,
     }

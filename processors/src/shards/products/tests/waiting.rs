@@ -4,7 +4,7 @@
 use super::super::Products;
 use super::oracle::Oracle;
 use super::shop;
-use machines::message::{Context, CustomerMessage, ProductMessage, Reserve, ToProduct};
+use machines::message::{Context, CustomerMessage, Place, ProductMessage, Reserve, ToProduct};
 use proptest::prelude::*;
 use schemas::id::{OrderId, ProductId};
 use std::collections::BTreeMap;
@@ -59,17 +59,20 @@ impl Customers {
         if order.decided.is_some() {
             return;
         }
-        let (line, order_id) = (0, order_id);
+        let (line, place) = (0, Place::UNKNOWN);
         if !got {
             order.decided = Some(false);
             self.next.extend(order.lines.iter().map(|product| {
-                (cause, ProductMessage::Release { product: *product, order: order_id, line })
+                (cause, ProductMessage::Release { product: *product, order: order_id, line, place })
             }));
         } else if order.reserved == order.lines.len() {
             order.decided = Some(true);
             if !order.alone {
                 self.next.extend(order.lines.iter().map(|product| {
-                    (cause, ProductMessage::Secure { product: *product, order: order_id, line })
+                    (
+                        cause,
+                        ProductMessage::Secure { product: *product, order: order_id, line, place },
+                    )
                 }));
             }
         }

@@ -3,7 +3,7 @@
 
 const PIECE: usize = 1024;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Arena<T> {
     pieces: Vec<Vec<Option<T>>>,
     free: Vec<u32>,
@@ -16,9 +16,8 @@ impl<T> Arena<T> {
 
     pub(super) fn insert(&mut self, entry: T) -> u32 {
         if let Some(at) = self.free.pop() {
-            let at = at as usize;
-            self.pieces[at / PIECE][at % PIECE] = Some(entry);
-            return u32::try_from(at).expect("it was given out before");
+            *self.place(at) = Some(entry);
+            return at;
         }
         if self.pieces.last().is_none_or(|piece| piece.len() == PIECE) {
             self.pieces.push(Vec::with_capacity(PIECE));
@@ -30,23 +29,34 @@ impl<T> Arena<T> {
     }
 
     pub(super) fn remove(&mut self, at: u32) -> T {
-        let entry = self.pieces[at as usize / PIECE][at as usize % PIECE].take();
         self.free.push(at);
-        entry.expect("only entries that are there are removed")
+        self.place(at).take().expect("only entries that are there are removed")
     }
 
+    #[inline]
     pub(super) fn get(&self, at: u32) -> &T {
         let entry = &self.pieces[at as usize / PIECE][at as usize % PIECE];
         entry.as_ref().expect("a number is kept no longer than its entry")
     }
 
+    /// The entry of a number that may be stale.
+    #[inline]
+    pub(super) fn peek(&self, at: u32) -> Option<&T> {
+        self.pieces.get(at as usize / PIECE)?.get(at as usize % PIECE)?.as_ref()
+    }
+
+    #[inline]
     pub(super) fn get_mut(&mut self, at: u32) -> &mut T {
-        let entry = &mut self.pieces[at as usize / PIECE][at as usize % PIECE];
-        entry.as_mut().expect("a number is kept no longer than its entry")
+        self.place(at).as_mut().expect("a number is kept no longer than its entry")
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         let entries = self.pieces.iter().flatten().zip(0..);
         entries.filter_map(|(entry, at)| entry.as_ref().map(|entry| (at, entry)))
+    }
+
+    #[inline]
+    fn place(&mut self, at: u32) -> &mut Option<T> {
+        &mut self.pieces[at as usize / PIECE][at as usize % PIECE]
     }
 }
