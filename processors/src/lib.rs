@@ -15,6 +15,7 @@ mod plan_model;
 pub mod planner;
 pub mod planner_clock;
 pub mod publisher;
+pub mod sabotage;
 pub mod shards;
 pub mod views;
 

@@ -13,6 +13,7 @@
 //! until then it holds one capability on the port `done`, which nothing in the loop waits for.
 
 use crate::epoch::{EpochInput, Part};
+use crate::sabotage::Faults;
 use crate::shards::customers::Customers;
 use crate::shards::products::Products;
 use crate::shards::{Decided, Out};
@@ -42,6 +43,8 @@ pub struct Desk {
     pub epochs: BTreeMap<u64, EpochInput>,
     /// What was done in them so far.
     pub parts: BTreeMap<u64, Part>,
+    /// What tests break.
+    pub faults: Faults,
 }
 
 /// Messages for one worker, a round's worth: the unit that is exchanged.
@@ -186,6 +189,7 @@ impl Shard for Products {
 struct Turns<S: Shard> {
     shard: Rc<RefCell<S>>,
     desk: Rc<RefCell<Desk>>,
+    faults: Faults,
     peers: usize,
     stash: BTreeMap<u64, (Capability<u64>, Vec<S::In>)>,
     open: BTreeMap<u64, Capability<u64>>,
@@ -204,6 +208,7 @@ impl<S: Shard> Turns<S> {
             let records = if round == 0 { S::records(input) } else { Vec::new() };
             (input.context, records)
         };
+        let context = self.faults.context(S::OPERATOR, context);
         let mut out = Out::default();
         std::mem::swap(&mut out.events, &mut self.events);
         let mut shard = self.shard.borrow_mut();
@@ -212,6 +217,7 @@ impl<S: Shard> Turns<S> {
             messages.extend(records);
         }
         S::sort(&mut messages);
+        self.faults.messages(&mut messages);
         for message in messages {
             shard.apply(&context, message, &mut out);
         }
@@ -234,6 +240,7 @@ impl<S: Shard> Turns<S> {
         shard.finish(&context, wanted, &mut part.rows);
         part.events[S::OPERATOR] = std::mem::take(&mut self.events);
         part.digests[S::OPERATOR] = std::mem::take(&mut self.digest);
+        self.faults.part(S::OPERATOR, part);
         part.left += std::mem::take(&mut self.left);
         part.next_deadline = part.next_deadline.or_else(|| shard.next_deadline());
     }
@@ -275,9 +282,11 @@ pub fn keyed<'scope, S: Shard>(
     let (sent, sent_stream) = builder.new_output::<Vec<Batch<S::Sent>>>();
     let (done, done_stream) = builder.new_output::<Vec<()>>();
     let mut sent = OutputBuilder::from(sent);
+    let faults = desk.borrow().faults.clone();
     let mut turns = Turns {
         shard,
         desk,
+        faults,
         peers: scope.peers(),
         stash: BTreeMap::new(),
         open: BTreeMap::new(),
