@@ -11,13 +11,15 @@
 //! |---|---|
 //! | `plans`, `stream` | the plan topic read again; the log as a sequence of epochs |
 //! | `intake` | what was asked, by which key, and whether anything came of it |
+//! | `asked` | whether an effect says what was asked |
 //! | `fold` | all that follows: `stock` and `claims`, `orders` and `payments`, `carts` |
 //! | `deadlines` | `now`, and whether what lapsed did so in time |
-//! | `rows`, `views` | the rows that the views must hold, compared |
+//! | `rows`, `timeline`, `views` | the rows that the views must hold, compared |
 //! | `ledger` | what callers were told, compared |
 //! | `verdicts`, `report` | what was found |
 //! | `story` | one order's story, for people |
 
+mod asked;
 mod carts;
 mod claims;
 mod deadlines;
@@ -35,6 +37,7 @@ mod stream;
 #[cfg(test)]
 #[expect(clippy::wildcard_enum_match_arm, reason = "a hand breaks one kind of event")]
 mod tests;
+mod timeline;
 mod verdicts;
 mod views;
 

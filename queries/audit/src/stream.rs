@@ -11,6 +11,7 @@ use crate::verdicts::{Example, Invariant, Place, Verdicts};
 use schemas::codec::{Codec, DecodeError};
 use schemas::envelope::Envelope;
 use schemas::events::Event;
+use schemas::hash::Hasher;
 use schemas::id::{EventId, OrderId};
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
@@ -22,6 +23,8 @@ const READ_BYTES: usize = 8 << 20;
 const WINDOW: u64 = 32;
 /// How long input may wait while somebody plans, in milliseconds.
 const WAIT_MAX_MS: i64 = 10_000;
+/// Seeds the hash of an output.
+const OUTPUT: u64 = 11;
 
 /// A record that was asked.
 pub(crate) struct Input {
@@ -71,6 +74,8 @@ pub(crate) struct Stream<'a> {
     unread: VecDeque<Planned>,
     epochs: BTreeMap<u64, Epoch>,
     tails: HashMap<TopicPartition, OutputId>,
+    /// Hashes of the outputs of the last epochs: whoever repeats one says the same.
+    recent: BTreeMap<(OutputId, TopicPartition), u64>,
     last_output: u64,
     handed_on: u64,
     pub(crate) read: u64,
@@ -90,6 +95,7 @@ impl<'a> Stream<'a> {
             unread: VecDeque::new(),
             epochs: BTreeMap::new(),
             tails: HashMap::new(),
+            recent: BTreeMap::new(),
             last_output: 0,
             handed_on: 0,
             read: 0,
@@ -226,6 +232,26 @@ impl<'a> Stream<'a> {
         });
     }
 
+    /// An output that stands there already: it counts for nothing, but a process that should be
+    /// dead can only repeat what the living one said.
+    fn repeated(&self, place: Place, id: OutputId, record: &Record, verdicts: &mut Verdicts) {
+        let Some(known) = self.recent.get(&(id, record.partition)) else { return };
+        verdicts.check(Invariant::I16, *known == hash_of(record), || {
+            let key = format!("output {}.{} of {}", id.epoch, id.n, record.partition);
+            Example::new(key, "the same bytes again", "other bytes", Some(place))
+        });
+    }
+
+    fn remember(&mut self, id: OutputId, record: &Record) {
+        self.recent.insert((id, record.partition), hash_of(record));
+        while let Some(oldest) = self.recent.first_entry() {
+            if oldest.key().0.epoch + WINDOW >= id.epoch {
+                break;
+            }
+            oldest.remove();
+        }
+    }
+
     fn output(&mut self, place: Place, record: &Record, verdicts: &mut Verdicts) {
         let Some(id) = record.output_id else {
             verdicts.check(Invariant::I11, false, || {
@@ -235,8 +261,10 @@ impl<'a> Stream<'a> {
         };
         let tail = self.tails.get(&record.partition).copied();
         if tail.is_some_and(|tail| id <= tail) {
+            self.repeated(place, id, record, verdicts);
             return;
         }
+        self.remember(id, record);
         let next = match tail {
             Some(tail) if tail.epoch == id.epoch => tail.n + 1,
             Some(_) | None => 0,
@@ -276,6 +304,10 @@ impl<'a> Stream<'a> {
         });
         epoch.outputs.push(Output { place, envelope, event });
     }
+}
+
+fn hash_of(record: &Record) -> u64 {
+    Hasher::new(OUTPUT).bytes(&record.key).bytes(&record.value).finish()
 }
 
 fn index(topic: u8, partition: u16) -> Option<usize> {
