@@ -6,5 +6,6 @@
 mod crash;
 mod journeys;
 mod problems;
+mod sabotage;
 mod shop;
 mod tidy;
