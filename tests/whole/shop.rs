@@ -133,6 +133,11 @@ impl Caller {
         Self { url, runtime, client }
     }
 
+    /// Where the shop is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Lists a product at 5.00 USD and takes in units of it, by warehouse.
     pub(crate) fn stock(&self, product: &str, units: &[(&str, u32)]) {
         let body = json!({

@@ -15,11 +15,14 @@
 //! | `fold` | all that follows: `stock` and `claims`, `orders` and `payments`, `carts` |
 //! | `deadlines` | `now`, and whether what lapsed did so in time |
 //! | `rows`, `timeline`, `views` | the rows that the views must hold, compared |
+//! | `beside`, `asks`, `shown` | the views of a running shop, as its HTTP shows them, compared |
 //! | `ledger` | what callers were told, compared |
 //! | `verdicts`, `report` | what was found |
 //! | `story` | one order's story, for people |
 
 mod asked;
+mod asks;
+mod beside;
 mod carts;
 mod claims;
 mod deadlines;
@@ -31,6 +34,7 @@ mod payments;
 mod plans;
 mod report;
 mod rows;
+mod shown;
 mod stock;
 mod story;
 mod stream;
@@ -41,6 +45,7 @@ mod timeline;
 mod verdicts;
 mod views;
 
+pub use beside::{Answer, Shop, audit_beside};
 pub use ledger::{Ledger, LedgerReport};
 pub use report::{MoneyTotals, OrderTotals, Report, Totals, UnitTotals, ViewReport};
 pub use story::{StoryLine, story};
@@ -62,6 +67,9 @@ pub enum AuditError {
     /// The views cannot be read.
     #[error("could not read the views: {0}")]
     Views(#[from] ViewError),
+    /// The running shop does not answer.
+    #[error("could not ask the shop: {0}")]
+    Shop(String),
 }
 
 /// Reads the whole log, and judges it; compares the views and the ledger, if given.
@@ -110,19 +118,31 @@ pub fn audit(
             Example::new("views", format!("a mark of an epoch up to {last}"), found, None)
         });
     }
-    fold.close(stream.decided(), &mut verdicts);
+    let (read, decided) = (stream.read, stream.decided());
+    Ok(conclude(fold, verdicts, ledger, (read, decided), (views_epoch, compared)))
+}
+
+/// The last judgements, and the report. `read` records, of which the last decided epoch is known.
+fn conclude(
+    mut fold: Fold,
+    mut verdicts: Verdicts,
+    ledger: Option<Ledger>,
+    (records, decided): (u64, u64),
+    (views_epoch, views): (Option<u64>, Vec<ViewReport>),
+) -> Report {
+    fold.close(decided, &mut verdicts);
     let ledger = ledger.map(|ledger| ledger.close(&fold, &mut verdicts));
     let ok = Invariant::ALL.iter().all(|id| verdicts.of(*id).breaches == 0);
-    Ok(Report {
+    Report {
         ok,
         epoch: fold.deadlines.epoch(),
-        records: stream.read,
+        records,
         not_judged: fold.intake.not_judged(),
         digest: views::digest(&fold),
         invariants: verdicts.into_parts(),
         views_epoch,
-        views: compared,
+        views,
         totals: Totals::of(&fold),
         ledger,
-    })
+    }
 }

@@ -16,7 +16,8 @@ use schemas::id::{CustomerId, OrderId, PaymentMethod, ProductId, RegionId};
 use schemas::money::Currency;
 use schemas::time::Timestamp;
 use sinks::view_store::rows::{OrderState, Refused, TimelineEntry};
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 
 /// How long in `now` an order may outlive its deadline, in milliseconds.
 const SLACK_MS: i64 = 60_000;
@@ -68,6 +69,8 @@ pub(crate) struct Orders {
     pub(crate) all: HashMap<OrderId, Order>,
     /// The hash of each row of the timeline.
     pub(crate) timeline: HashMap<(OrderId, u64), Hasher>,
+    /// Customers' orders in the order of their view, for whoever reads it by customer.
+    pub(crate) of_customers: Option<BTreeSet<(CustomerId, Reverse<Timestamp>, OrderId)>>,
     /// What was reported in this epoch of orders that nobody requested before it.
     early: Vec<PaymentReported>,
 }
@@ -210,6 +213,9 @@ impl Orders {
             lines: e.lines.iter().map(line).collect(),
             payment: Payment::default(),
         };
+        if let Some(of_customers) = &mut self.of_customers {
+            of_customers.insert((order.customer, Reverse(order.created_at), id));
+        }
         self.all.insert(id, order);
         for report in self.early.extract_if(.., |report| report.order_id == id).collect::<Vec<_>>()
         {

@@ -4,6 +4,10 @@
 //! are put together from all partitions, and the epoch is handed on when outputs of epochs well
 //! behind it were seen, or the log ends; so what is held is a few epochs. Of an output partition's
 //! records those count whose id is newer than all before it: the contract of every reader.
+//!
+//! A log that is being written has no end. There an epoch is over when an output of a later one was
+//! seen, as one publisher appends epoch by epoch, and waits for each; or, if nothing more comes of
+//! it, when plans have gone on for a while.
 
 use crate::AuditError;
 use crate::plans::{Planned, Plans};
@@ -17,10 +21,14 @@ use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
 use sinks::event_log::{EventLog, OutputId, Reader, Record};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
 
 const READ_BYTES: usize = 8 << 20;
 /// Epochs behind which outputs are no longer expected: more than are ever on their way at once.
 const WINDOW: u64 = 32;
+/// Beside a writer: how long after an epoch's plan its outputs are there, unless later ones show
+/// that they are, in milliseconds of append time.
+const QUIET_MS: i64 = 1_000;
 /// How long input may wait while somebody plans, in milliseconds.
 const WAIT_MAX_MS: i64 = 10_000;
 /// Seeds the hash of an output.
@@ -47,6 +55,7 @@ pub(crate) struct Epoch {
     pub(crate) hash: EventId,
     pub(crate) now: Timestamp,
     pub(crate) deadline: Timestamp,
+    planned_at: Timestamp,
     pub(crate) inputs: Vec<Input>,
     /// By output partition, then id.
     pub(crate) outputs: Vec<Output>,
@@ -67,7 +76,12 @@ pub(crate) struct Stream<'a> {
     codec: &'a Codec,
     reader: Box<dyn Reader>,
     records: VecDeque<Record>,
+    /// Whether somebody is writing the log.
+    beside: bool,
+    /// Whether all that is there now was read.
     ended: bool,
+    /// Of the last plan.
+    planned_at: Timestamp,
     plans: Plans,
     waiting: Vec<Waiting>,
     /// Plans whose records are not all read yet.
@@ -89,7 +103,9 @@ impl<'a> Stream<'a> {
             codec,
             reader: log.reader(&all)?,
             records: VecDeque::new(),
+            beside: false,
             ended: false,
+            planned_at: Timestamp::MIN,
             plans: Plans::default(),
             waiting: TopicPartition::inputs().map(|_| Waiting::default()).collect(),
             unread: VecDeque::new(),
@@ -107,17 +123,33 @@ impl<'a> Stream<'a> {
         self.last_output.max(self.plans.digested())
     }
 
-    /// The next epoch; none when the log ends. `seen` is shown every input, planned or not.
+    /// The same of a log that is being written.
+    pub(crate) fn beside(log: &dyn EventLog, codec: &'a Codec) -> Result<Self, AuditError> {
+        Ok(Self { beside: true, ..Self::open(log, codec)? })
+    }
+
+    /// Blocks until there may be more, or `timeout` is over.
+    pub(crate) fn wait(&mut self, timeout: Duration) {
+        self.reader.wait(timeout);
+    }
+
+    fn is_over(&self, epoch: &Epoch) -> bool {
+        let read = self.ended && self.records.is_empty();
+        if !self.beside {
+            return read || epoch.number + WINDOW < self.last_output;
+        }
+        let quiet = read && epoch.planned_at.plus_ms(QUIET_MS) <= self.planned_at;
+        epoch.number < self.last_output || quiet
+    }
+
+    /// The next epoch; none when the log ends, or none is over yet. `seen` is shown every input, planned or not.
     pub(crate) fn next(
         &mut self,
         verdicts: &mut Verdicts,
         seen: &mut dyn FnMut(&Input),
     ) -> Result<Option<Epoch>, AuditError> {
         loop {
-            let due = self.epochs.first_key_value().is_some_and(|(number, _)| {
-                self.ended && self.records.is_empty() || *number + WINDOW < self.last_output
-            });
-            if due {
+            if self.epochs.first_key_value().is_some_and(|(_, epoch)| self.is_over(epoch)) {
                 let epoch = self.epochs.pop_first().map(|(_, epoch)| epoch);
                 return Ok(epoch.map(|epoch| self.hand_on(epoch)));
             }
@@ -125,14 +157,18 @@ impl<'a> Stream<'a> {
                 self.take(&record, verdicts, seen);
                 continue;
             }
-            if self.ended {
+            if self.ended && !self.beside {
                 return Ok(None);
             }
             let mut records = Vec::new();
             self.reader.read(READ_BYTES, &mut records)?;
-            self.ended = records.is_empty();
+            let more = !records.is_empty();
+            let was_ended = std::mem::replace(&mut self.ended, !more);
             self.records.extend(records);
-            if self.ended {
+            if self.beside && was_ended && !more {
+                return Ok(None);
+            }
+            if self.ended && !self.beside {
                 // What a plan took and nobody appended: opened without it, and judged so.
                 while let Some(planned) = self.unread.pop_front() {
                     self.open_epoch(&planned, verdicts);
@@ -174,6 +210,9 @@ impl<'a> Stream<'a> {
         // What cannot be decoded on the plan topic is void for every reader.
         let Ok(event) = self.codec.decode_bare(&record.value) else { return };
         let planned = self.plans.read(place, record.appended_at, &record.value, event, verdicts);
+        if planned.is_some() {
+            self.planned_at = record.appended_at;
+        }
         self.unread.extend(planned);
     }
 
@@ -208,6 +247,7 @@ impl<'a> Stream<'a> {
             hash: planned.hash,
             now: planned.now,
             deadline: planned.deadline,
+            planned_at: planned.appended_at,
             inputs,
             outputs: Vec::new(),
             applied: self.waiting.iter().map(|waiting| waiting.planned).collect(),

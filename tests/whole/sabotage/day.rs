@@ -5,6 +5,7 @@ use super::stage::{Lies, Stage, TIMEOUT_MS};
 use crate::shop::{Ask, basket, run};
 use schemas::topic::Topic;
 use serde_json::{Value, json};
+use sinks::clock::Clock;
 use sinks::event_log::NewRecord;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -195,6 +196,20 @@ pub(crate) fn live(stage: &Stage) -> String {
     clerk.noon();
     clerk.evening();
     clerk.ledger
+}
+
+/// Half a day by the machine's clock, in a shop that lies so; then, while it stays open, the audit
+/// beside it.
+pub(crate) fn half_day_beside(lies: Lies) -> Verdict {
+    let data = TempDir::new().unwrap();
+    let stage = Stage::open_by(data.path(), lies, Clock::system());
+    let mut clerk = Clerk { stage: &stage, ledger: String::new() };
+    clerk.morning();
+    clerk.noon();
+    let url = stage.caller().url().to_owned();
+    let verdict = audit(data.path(), &["--url", &url]);
+    stage.close();
+    verdict
 }
 
 /// A day on which the shop opens, and then nothing is planned for this long while a shopper waits.

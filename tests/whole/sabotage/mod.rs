@@ -392,6 +392,43 @@ fn pair(records: &[NewRecord]) -> Option<usize> {
 }
 
 #[test]
+fn the_audit_beside_a_running_shop_names_the_view_that_lies() {
+    let honest = day::half_day_beside(Lies::default());
+    assert_eq!((honest.named(), honest.code), (BTreeSet::new(), Some(0)), "{:#}", honest.report);
+    let lie = |rows: &mut Vec<Row>| {
+        // Of a customer's list only its order is shown.
+        rows.retain(|row| row.view() != View::CustomerOrders);
+        rows.iter_mut().for_each(alter);
+    };
+    let verdict = day::half_day_beside(Lies { views: Box::new(lie), ..Lies::default() });
+    names("I12", &verdict);
+    let shown = View::ALL.iter().filter(|view| **view != View::Rejections);
+    assert_eq!(verdict.views(), shown.map(|view| view.name().to_owned()).collect());
+    let lost = |rows: &mut Vec<Row>| rows.retain(|row| row.view() != View::Warehouses);
+    let verdict = day::half_day_beside(Lies { views: Box::new(lost), ..Lies::default() });
+    names("I12", &verdict);
+    assert_eq!(verdict.views(), [View::Warehouses.name().to_owned()].into());
+}
+
+/// Changes one field that is shown.
+fn alter(row: &mut Row) {
+    match row {
+        Row::Products(row) => row.listing.price += 1,
+        Row::Stock(row) => row.available += 1,
+        Row::Reservations(row) => row.expires_at = row.expires_at.plus_ms(1),
+        Row::Warehouses(row) => row.priority += 1,
+        Row::Carts(row) => row.version += 1,
+        Row::Orders(row) => row.version += 1,
+        Row::Timeline(row) => {
+            row.entries.pop();
+        }
+        Row::CustomerOrders(_) => {}
+        Row::Payments(row) => row.captured += 1,
+        Row::Rejections(row) => row.order_id = None,
+    }
+}
+
+#[test]
 fn i13_outputs_that_are_turned_round_or_lost() {
     names(
         "I13",

@@ -69,9 +69,13 @@ pub(crate) struct Stage {
 impl Stage {
     /// Opens a shop in `data`.
     pub(crate) fn open(data: &Path, lies: Lies) -> Self {
+        Self::open_by(data, lies, Clock::manual(BEGIN))
+    }
+
+    /// The same, by a clock of its own.
+    pub(crate) fn open_by(data: &Path, lies: Lies, clock: Clock) -> Self {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
-        let clock = Clock::manual(BEGIN);
         let file = FileLog::open(&data.join("log"), clock.clone(), Durability::NotDurable).unwrap();
         let (until_gone, gone) = channel();
         let log: Arc<dyn EventLog> = Arc::new(LyingLog {
