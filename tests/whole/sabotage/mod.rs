@@ -41,6 +41,7 @@ use schemas::events::orders::OrderConfirmed;
 use schemas::events::payment_requests::PaymentVerb;
 use schemas::id::EventId;
 use schemas::topic::Topic;
+use serde_json::{Value, json};
 use sinks::event_log::NewRecord;
 use sinks::view_store::rows::{Row, View};
 use stage::Lies;
@@ -128,6 +129,56 @@ fn an_honest_shop_is_clean_and_the_day_covers_every_invariant() {
     let orders = &verdict.report["totals"]["orders"];
     let ends = ["requested", "awaiting_payment", "confirmed", "cancelled", "rejected"];
     assert_eq!(ends.map(|end| orders[end].as_u64().unwrap()), [0, 0, 4, 4, 3], "{orders}");
+}
+
+/// The names in each object of a report, by path; lists are of one kind.
+fn fields(value: &Value, path: &str, into: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => object.iter().for_each(|(name, value)| {
+            let path = format!("{path}.{name}");
+            fields(value, &path, into);
+            into.insert(path);
+        }),
+        Value::Array(items) => items.iter().for_each(|item| fields(item, path, into)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn the_report_has_every_field_of_the_outside_interface() {
+    let lost = |rows: &mut Vec<Row>| rows.retain(|row| row.view() != View::Payments);
+    let verdict = in_views(lost);
+    let mut found = BTreeSet::new();
+    fields(&verdict.report, "", &mut found);
+    let expected = [
+        ("", "ok epoch records digest invariants views totals ledger"),
+        (".invariants", "id name checked breaches examples"),
+        (".invariants.examples", "key expected found position"),
+        (".views", "name rows differences"),
+        (".totals", "orders units money"),
+        (".totals.orders", "requested rejected awaiting_payment confirmed cancelled"),
+        (
+            ".totals.units",
+            "received adjusted shipped returned on_hand available reserved allocated safety_stock",
+        ),
+        (".totals.money", "currency authorized captured voided refunded"),
+        (".ledger", "asked answered unknown differences"),
+    ];
+    let expected = expected
+        .iter()
+        .flat_map(|(path, names)| names.split(' ').map(move |name| format!("{path}.{name}")));
+    let mut missing: BTreeSet<String> = expected.collect();
+    missing.retain(|name| !found.contains(name));
+    assert_eq!(missing, BTreeSet::new());
+    let names = View::ALL.iter().map(|view| Value::from(view.name()));
+    let views = verdict.report["views"].as_array().unwrap();
+    assert!(views.iter().map(|view| view["name"].clone()).eq(names));
+    let payments = views.iter().find(|view| view["name"] == "payments").unwrap();
+    // Each order that was ever reserved has one, and all are missing.
+    assert_eq!((&payments["rows"], &payments["differences"]), (&json!(0), &json!(8)));
+    let ledger = &verdict.report["ledger"];
+    let told = ["asked", "answered", "unknown", "differences"].map(|name| &ledger[name]);
+    assert_eq!(told, [12, 12, 0, 0].map(Value::from).each_ref());
 }
 
 #[test]
