@@ -1,9 +1,11 @@
-//! `watermart audit`: the second opinion on a stopped shop's log and views. Exit 1 if anything
-//! does not hold.
+//! `watermart audit`: the second opinion on a shop's log and views. Exit 1 if anything does not
+//! hold. Of a stopped shop both are read from its directory; beside a running one, the log from
+//! there and the views over HTTP.
 
 use crate::cli::{AuditArgs, Global};
 use crate::exit::Failure;
 use crate::parts;
+use crate::running_shop::RunningShop;
 use audit::{AuditError, Ledger, Report};
 use schemas::codec::Codec;
 use sinks::event_log::ReadError;
@@ -15,24 +17,20 @@ use std::io::BufReader;
 
 /// Audits, prints the report, and fails if something does not hold.
 pub(crate) fn run(arguments: &AuditArgs, global: &Global) -> Result<(), Failure> {
-    if let Some(url) = &arguments.url {
-        let detail = format!(
-            "{url}: this build reads the log of a stopped shop only; stop it and leave --url out"
-        );
-        return Err(Failure::flag("url", detail));
-    }
+    let shop = arguments.url.as_deref().map(RunningShop::at).transpose()?;
     let ledger = arguments.ledger.as_ref().map(|path| {
         let named = |error| Failure::flag("ledger", format!("{}: {error}", path.display()));
         File::open(path).and_then(|file| Ledger::read(BufReader::new(file))).map_err(named)
     });
     let ledger = ledger.transpose()?;
-    let log = parts::read_log(&global.data)?;
-    let dir = parts::views_dir(&global.data);
-    // Opening a store that is not there would make one.
-    let views = if dir.is_dir() { Some(parts::open_views(&global.data)?) } else { None };
-    let views: Option<&dyn ViewStore> = views.as_ref().map(|views: &EmbeddedViews| views as _);
-    let report =
-        audit::audit(&log, &Codec::compiled(), views, ledger).map_err(|error| failure(&error))?;
+    let report = match shop {
+        Some(shop) => {
+            let log = parts::read_log_beside(&global.data)?;
+            audit::audit_beside(&log, &Codec::compiled(), &shop, ledger)
+        }
+        None => stopped(global, ledger)?,
+    };
+    let report = report.map_err(|error| failure(&error))?;
     print(&report, global.json);
     if report.ok {
         return Ok(());
@@ -42,15 +40,23 @@ pub(crate) fn run(arguments: &AuditArgs, global: &Global) -> Result<(), Failure>
     Err(Failure::Check(format!("the audit found breaches of {}", broken.join(", "))))
 }
 
+fn stopped(global: &Global, ledger: Option<Ledger>) -> Result<Result<Report, AuditError>, Failure> {
+    let log = parts::read_log(&global.data)?;
+    let dir = parts::views_dir(&global.data);
+    // Opening a store that is not there would make one.
+    let views = if dir.is_dir() { Some(parts::open_views(&global.data)?) } else { None };
+    let views: Option<&dyn ViewStore> = views.as_ref().map(|views: &EmbeddedViews| views as _);
+    Ok(audit::audit(&log, &Codec::compiled(), views, ledger))
+}
+
 /// Why a log or views could not be read, as the end of the command.
 pub(crate) fn failure(error: &AuditError) -> Failure {
     match error {
         AuditError::Log(ReadError::Damaged { .. }) | AuditError::Views(_) => {
             Failure::Damaged(error.to_string())
         }
-        AuditError::Log(ReadError::BelowStart { .. } | ReadError::Unavailable(_)) => {
-            Failure::Unreachable(error.to_string())
-        }
+        AuditError::Log(ReadError::BelowStart { .. } | ReadError::Unavailable(_))
+        | AuditError::Shop(_) => Failure::Unreachable(error.to_string()),
     }
 }
 

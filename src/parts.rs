@@ -38,11 +38,24 @@ pub(crate) fn open_log(data: &Path, clock: Clock) -> Result<FileLog, Failure> {
 /// # Errors
 /// In use, damaged, or not there.
 pub(crate) fn read_log(data: &Path) -> Result<FileLog, Failure> {
-    if !log_dir(data).is_dir() {
-        let detail = format!("{} holds no shop; give the directory of one", data.display());
-        return Err(Failure::flag("data", detail));
+    FileLog::open_read_only(&shops_log(data)?).map_err(|error| log_failure(error, data))
+}
+
+/// Opens the log of a running shop to read it.
+///
+/// # Errors
+/// Damaged, or not there.
+pub(crate) fn read_log_beside(data: &Path) -> Result<FileLog, Failure> {
+    FileLog::open_beside_writer(&shops_log(data)?).map_err(|error| log_failure(error, data))
+}
+
+fn shops_log(data: &Path) -> Result<PathBuf, Failure> {
+    let dir = log_dir(data);
+    if dir.is_dir() {
+        return Ok(dir);
     }
-    FileLog::open_read_only(&log_dir(data)).map_err(|error| log_failure(error, data))
+    let detail = format!("{} holds no shop; give the directory of one", data.display());
+    Err(Failure::flag("data", detail))
 }
 
 /// Opens the view store, for a server or to read it.

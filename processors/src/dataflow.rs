@@ -11,6 +11,7 @@
 use crate::epoch::EpochInput;
 use crate::hub::Hub;
 use crate::operator::{Batch, Desk, ROUNDS, Spares, keyed};
+use crate::sabotage::Faults;
 use crate::shards::customers::Customers;
 use crate::shards::products::Products;
 use machines::message::ToCustomer;
@@ -40,8 +41,9 @@ impl Mesh {
         worker: &mut Worker,
         customers: &Rc<RefCell<Customers>>,
         products: &Rc<RefCell<Products>>,
+        faults: Faults,
     ) -> Self {
-        let desk = Rc::new(RefCell::new(Desk::default()));
+        let desk = Rc::new(RefCell::new(Desk { faults, ..Desk::default() }));
         let mut opens = Opens::new();
         let probe = ProbeHandle::new();
         worker.dataflow::<u64, _, _>(|scope| {
@@ -88,7 +90,7 @@ pub fn run(worker: &mut Worker, hub: &Arc<Hub>, hash_seed: u64) -> Vec<u8> {
     let (index, peers) = (worker.index(), worker.peers());
     let customers = Rc::new(RefCell::new(Customers::new(hash_seed)));
     let products = Rc::new(RefCell::new(Products::new(hash_seed, index, peers)));
-    let mut mesh = Mesh::build(worker, &customers, &products);
+    let mut mesh = Mesh::build(worker, &customers, &products, hub.faults.clone());
     hub.lock().register(index, std::thread::current());
     loop {
         let (input, done) = {

@@ -90,7 +90,23 @@ impl Engine {
     /// # Errors
     /// The log cannot be read, or a thread cannot be started.
     pub fn start(parts: &Parts, options: Options) -> Result<Self, String> {
-        let hub = Hub::new(options.workers);
+        Self::start_over(parts, options, Hub::new(options.workers))
+    }
+
+    /// The same, with faults.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    #[cfg(feature = "sabotage")]
+    pub fn start_sabotaged(
+        parts: &Parts,
+        options: Options,
+        faults: crate::sabotage::Faults,
+    ) -> Result<Self, String> {
+        Self::start_over(parts, options, Hub::with_faults(options.workers, faults))
+    }
+
+    fn start_over(parts: &Parts, options: Options, hub: Arc<Hub>) -> Result<Self, String> {
         let Parts { log, views, codec, clock } = parts;
         let mark = views.marks().borrow().clone();
         let epochs = [(TopicPartition { topic: Topic::Epochs, partition: 0 }, 0)];

@@ -13,6 +13,7 @@
 
 use crate::epoch::{Dead, EpochInfo, EpochInput, Finished, OPERATORS, Part, Partition, weight};
 use crate::plan::PlanTopic;
+use crate::sabotage::Faults;
 use crate::shards::Decided;
 use schemas::events::epochs::EpochDigest;
 use schemas::time::Timestamp;
@@ -93,12 +94,20 @@ pub struct State {
 pub struct Hub {
     state: Mutex<State>,
     changed: Condvar,
+    /// What tests break in the operators.
+    pub faults: Faults,
 }
 
 impl Hub {
     /// A hub for this many workers.
     #[must_use]
     pub fn new(workers: usize) -> Arc<Self> {
+        Self::with_faults(workers, Faults::default())
+    }
+
+    /// The same, with what a test breaks in its operators.
+    #[must_use]
+    pub fn with_faults(workers: usize, faults: Faults) -> Arc<Self> {
         let state = State {
             inputs: TopicPartition::inputs().map(|_| Partition::default()).collect(),
             plans: PlanTopic::default(),
@@ -127,7 +136,7 @@ impl Hub {
             records: 0,
             dead_letters: 0,
         };
-        Arc::new(Self { state: Mutex::new(state), changed: Condvar::new() })
+        Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), faults })
     }
 
     /// The lock. A thread that panicked with it has set [`State::failure`] or will.

@@ -15,6 +15,8 @@ mod plan_model;
 pub mod planner;
 pub mod planner_clock;
 pub mod publisher;
+pub mod sabotage;
+pub mod shard;
 pub mod shards;
 pub mod views;
 

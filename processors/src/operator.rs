@@ -13,13 +13,11 @@
 //! until then it holds one capability on the port `done`, which nothing in the loop waits for.
 
 use crate::epoch::{EpochInput, Part};
-use crate::shards::customers::Customers;
-use crate::shards::products::{AHEAD, Products};
+use crate::sabotage::Faults;
+use crate::shard::Shard;
+use crate::shards::products::AHEAD;
 use crate::shards::{Decided, Out};
-use machines::message::{Context, CustomerMessage, ProductMessage, ToCustomer, ToProduct};
-use schemas::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
-use sinks::view_store::rows::Row;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -34,8 +32,6 @@ use timely::progress::frontier::MutableAntichain;
 pub const ROUNDS: u64 = 4;
 /// Emptied vectors kept: a few rounds' worth.
 const SPARE_MAX: usize = 8;
-/// Timers of untouched keys that one epoch fires, per key group.
-pub const SWEEP_CAP: usize = 1_000;
 
 /// What one worker's operators share with its loop: epochs in, parts out.
 #[derive(Default)]
@@ -44,6 +40,8 @@ pub struct Desk {
     pub epochs: BTreeMap<u64, EpochInput>,
     /// What was done in them so far.
     pub parts: BTreeMap<u64, Part>,
+    /// What tests break.
+    pub faults: Faults,
 }
 
 /// Messages for one worker, a round's worth: the unit that is exchanged.
@@ -68,144 +66,11 @@ impl<'de, M> Deserialize<'de> for Batch<M> {
 /// Emptied vectors of one kind of messages, shared by who receives and who sends them.
 pub type Spares<M> = Rc<RefCell<Vec<Vec<M>>>>;
 
-/// The state of one worker's keys, as the operator drives it.
-pub trait Shard: 'static {
-    /// What it is told.
-    type In: Send + Clone + 'static;
-    /// What it tells the other operator.
-    type Sent: Send + Clone + 'static;
-    /// Its number in digests and output order.
-    const OPERATOR: usize;
-    /// Its name in the dataflow.
-    const NAME: &'static str;
-    /// Whether what it sends lands a round later: then what the last round sends is left over.
-    const SENDS_NEXT_ROUND: bool;
-
-    /// The epoch's log records for this shard.
-    fn records(input: &mut EpochInput) -> Vec<Self::In>;
-    /// Sorts into canonical order. Equal keys are a bug.
-    fn sort(messages: &mut [Self::In]);
-    /// The key group that a message goes to.
-    fn group(message: &Self::Sent) -> u16;
-    /// Reads what these messages will need, all at once, that it is near when they are applied.
-    fn look_ahead(&self, messages: &[Self::In]);
-    /// Fires due timers, at the start of an epoch.
-    fn sweep(&mut self, context: &Context, out: &mut Out<Self::Sent>);
-    /// Applies a message.
-    fn apply(&mut self, context: &Context, message: Self::In, out: &mut Out<Self::Sent>);
-    /// All of a round's messages are applied.
-    fn end_round(&mut self, context: &Context, out: &mut Out<Self::Sent>);
-    /// The epoch is over: takes its rows, or forgets them.
-    fn finish(&mut self, context: &Context, wanted: bool, rows: &mut Vec<Row>);
-    /// The earliest open timer.
-    fn next_deadline(&self) -> Option<Timestamp>;
-}
-
-/// Sorts by `key` and panics on a tie. Messages come in a few sorted runs: the stable sort merges
-/// them.
-pub fn sort_canonically<M, K: Ord + std::fmt::Debug>(messages: &mut [M], key: impl Fn(&M) -> K) {
-    if !messages.is_sorted_by(|a, b| key(a) < key(b)) {
-        messages.sort_by_key(&key);
-        if let Some(pair) = messages.windows(2).find(|pair| key(&pair[0]) == key(&pair[1])) {
-            panic!("I16: two messages at one place in canonical order: {:?}", key(&pair[0]));
-        }
-    }
-}
-
-impl Shard for Customers {
-    type In = ToCustomer;
-    type Sent = ToProduct;
-    const OPERATOR: usize = 0;
-    const NAME: &'static str = "customers";
-    const SENDS_NEXT_ROUND: bool = false;
-
-    fn records(input: &mut EpochInput) -> Vec<ToCustomer> {
-        std::mem::take(&mut input.customers)
-    }
-    fn sort(messages: &mut [ToCustomer]) {
-        sort_canonically(messages, ToCustomer::sort_key);
-    }
-    fn group(message: &ToProduct) -> u16 {
-        match &message.body {
-            ProductMessage::Warehouse(_) | ProductMessage::Record(_) => {
-                unreachable!("log records come by the desk")
-            }
-            ProductMessage::Reserve(reserve) => reserve.product.0.group(),
-            ProductMessage::Secure { product, .. }
-            | ProductMessage::Release { product, .. }
-            | ProductMessage::Confirm { product, .. }
-            | ProductMessage::Expire { product, .. }
-            | ProductMessage::AskPrice { product, .. } => product.0.group(),
-        }
-    }
-    fn sweep(&mut self, context: &Context, out: &mut Out<ToProduct>) {
-        self.sweep(context, SWEEP_CAP, out);
-    }
-    fn look_ahead(&self, messages: &[ToCustomer]) {
-        self.look_ahead(messages);
-    }
-    fn apply(&mut self, context: &Context, message: ToCustomer, out: &mut Out<ToProduct>) {
-        self.apply(context, message, out);
-    }
-    fn end_round(&mut self, context: &Context, out: &mut Out<ToProduct>) {
-        self.end_round(context, out);
-    }
-    fn finish(&mut self, context: &Context, wanted: bool, rows: &mut Vec<Row>) {
-        if wanted { self.take_rows(context, rows) } else { self.forget_rows() }
-    }
-    fn next_deadline(&self) -> Option<Timestamp> {
-        self.next_deadline()
-    }
-}
-
-impl Shard for Products {
-    type In = ToProduct;
-    type Sent = ToCustomer;
-    const OPERATOR: usize = 1;
-    const NAME: &'static str = "products";
-    const SENDS_NEXT_ROUND: bool = true;
-
-    fn records(input: &mut EpochInput) -> Vec<ToProduct> {
-        std::mem::take(&mut input.products)
-    }
-    /// A round's answers to orders are of several classes in turn: they are parted first.
-    fn sort(messages: &mut [ToProduct]) {
-        if !messages.is_sorted_by_key(ToProduct::class) {
-            messages.sort_by_key(ToProduct::class);
-        }
-        sort_canonically(messages, ToProduct::sort_key);
-    }
-    fn group(message: &ToCustomer) -> u16 {
-        match &message.body {
-            CustomerMessage::Record(_) => unreachable!("log records come by the desk"),
-            CustomerMessage::Reserved { order, .. }
-            | CustomerMessage::Refused { order, .. }
-            | CustomerMessage::Revoked { order, .. } => order.group(),
-            CustomerMessage::Price { customer, .. } => customer.0.group(),
-        }
-    }
-    fn sweep(&mut self, context: &Context, _: &mut Out<ToCustomer>) {
-        self.sweep(context);
-    }
-    fn look_ahead(&self, messages: &[ToProduct]) {
-        self.look_ahead(messages);
-    }
-    fn apply(&mut self, context: &Context, message: ToProduct, out: &mut Out<ToCustomer>) {
-        self.apply(context, message, out);
-    }
-    fn end_round(&mut self, _: &Context, _: &mut Out<ToCustomer>) {}
-    fn finish(&mut self, context: &Context, wanted: bool, rows: &mut Vec<Row>) {
-        if wanted { self.take_rows(context, rows) } else { self.forget_rows() }
-    }
-    fn next_deadline(&self) -> Option<Timestamp> {
-        None
-    }
-}
-
 /// What one operator holds between its turns.
 struct Turns<S: Shard> {
     shard: Rc<RefCell<S>>,
     desk: Rc<RefCell<Desk>>,
+    faults: Faults,
     peers: usize,
     /// Emptied vectors of messages, to be filled again by whoever sends such messages.
     received: Spares<S::In>,
@@ -231,6 +96,7 @@ impl<S: Shard> Turns<S> {
             }
             (input.context, records)
         };
+        let context = self.faults.context(S::OPERATOR, context);
         std::mem::swap(&mut out.events, &mut self.events);
         out.messages = self.spare.borrow_mut().pop().unwrap_or_default();
         let mut shard = self.shard.borrow_mut();
@@ -243,6 +109,7 @@ impl<S: Shard> Turns<S> {
             }
         }
         S::sort(&mut messages);
+        self.faults.messages(&mut messages);
         let mut coming = messages.drain(..);
         while !coming.as_slice().is_empty() {
             let near = coming.as_slice().len().min(AHEAD);
@@ -274,6 +141,7 @@ impl<S: Shard> Turns<S> {
         shard.finish(&context, wanted, &mut part.rows);
         part.events[S::OPERATOR] = std::mem::take(&mut self.events);
         part.digests[S::OPERATOR] = std::mem::take(&mut self.digest);
+        self.faults.part(S::OPERATOR, part);
         part.left += std::mem::take(&mut self.left);
         part.next_deadline = part.next_deadline.or_else(|| shard.next_deadline());
     }
@@ -316,9 +184,11 @@ pub fn keyed<'scope, S: Shard>(
     let (sent, sent_stream) = builder.new_output::<Vec<Batch<S::Sent>>>();
     let (done, done_stream) = builder.new_output::<Vec<()>>();
     let mut sent = OutputBuilder::from(sent);
+    let faults = desk.borrow().faults.clone();
     let mut turns = Turns {
         shard,
         desk,
+        faults,
         peers: scope.peers(),
         received,
         spare,

@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
+mod beside;
 mod crash;
 mod journeys;
 mod problems;
+mod sabotage;
 mod shop;
 mod tidy;

@@ -8,17 +8,31 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
+use std::ops::Deref;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// A running shop; killed when it is dropped.
+/// A running shop, and who asks it; killed when it is dropped.
 pub(crate) struct Shop {
     process: Child,
+    caller: Caller,
+}
+
+/// Asks a shop over HTTP.
+pub(crate) struct Caller {
     url: String,
     runtime: Runtime,
     client: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Deref for Shop {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
 }
 
 /// An answer: its status and body.
@@ -81,10 +95,8 @@ impl Shop {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).expect("one line of JSON when it is ready");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let url = ready["url"].as_str().unwrap().to_owned();
-        Self { process, url, runtime, client }
+        let caller = Caller::of(ready["url"].as_str().unwrap().to_owned());
+        Self { process, caller }
     }
 
     /// A new shop on a directory of its own, with warehouses A, B, C.
@@ -97,6 +109,33 @@ impl Shop {
             assert_eq!(shop.ask(put).status, 200);
         }
         (shop, data)
+    }
+
+    /// Ends it as a power cut would end the process.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Asks it to stop; gives its exit code.
+    pub(crate) fn stop(mut self) -> Option<i32> {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.process.wait().unwrap().code()
+    }
+}
+
+impl Caller {
+    /// Of the shop at this URL.
+    pub(crate) fn of(url: String) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { url, runtime, client }
+    }
+
+    /// Where the shop is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Lists a product at 5.00 USD and takes in units of it, by warehouse.
@@ -163,19 +202,6 @@ impl Shop {
             let body = body.unwrap_or_default();
             Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null) })
         }
-    }
-
-    /// Ends it as a power cut would end the process.
-    pub(crate) fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-
-    /// Asks it to stop; gives its exit code.
-    pub(crate) fn stop(mut self) -> Option<i32> {
-        let pid = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        self.process.wait().unwrap().code()
     }
 }
 

@@ -113,6 +113,17 @@ fn the_rules_depend_on_nothing_but_the_contract() {
 }
 
 #[test]
+fn only_tests_can_break_the_shop() {
+    for (path, manifest) in files("Cargo.toml") {
+        let parts = manifest.split("\n[");
+        let armed = parts.filter(|part| part.contains("\"sabotage\""));
+        let armed: Vec<_> = armed.filter_map(|part| part.lines().next()).collect();
+        let allowed: &[&str] = if path == "Cargo.toml" { &["dev-dependencies]"] } else { &[] };
+        assert_eq!(armed, allowed, "{path}");
+    }
+}
+
+#[test]
 fn every_schema_has_a_golden_and_every_port_a_conformance_suite() {
     for (path, _) in files(".avsc") {
         let name = Path::new(&path).file_stem().unwrap().to_str().unwrap();

@@ -74,6 +74,9 @@ impl Stock {
             short: 0,
         };
         self.claims.insert((e.product_id, e.order_id), claim);
+        if let Some(open) = &mut self.open {
+            open.insert((e.product_id, e.order_id));
+        }
     }
 
     pub(crate) fn secure(&mut self, product: ProductId, order: OrderId, bench: &mut Bench<'_>) {
@@ -150,6 +153,9 @@ impl Stock {
             level.allocated += i64::from(*quantity);
         }
         (claim.soft, claim.allocated) = (false, true);
+        if let Some(open) = &mut self.open {
+            open.remove(&(e.product_id, e.order_id));
+        }
         let levels = claim.levels.clone();
         self.look(e.product_id, levels.levels(), bench);
     }
@@ -168,6 +174,9 @@ impl Stock {
             End::Expired { quantity } | End::Revoked { quantity } => (quantity, false),
         };
         let claim = self.claims.remove(&(product, order));
+        if let Some(open) = &mut self.open {
+            open.remove(&(product, order));
+        }
         let fits = claim.as_ref().is_some_and(|claim| claim.allocated == of_allocation);
         bench.verdicts.check(Invariant::I4, fits, || {
             let expected = if of_allocation { "an allocation" } else { "a reservation" };

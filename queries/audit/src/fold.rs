@@ -24,7 +24,7 @@ impl Fold {
     /// Takes in an epoch, and judges it.
     pub(crate) fn epoch(&mut self, epoch: &mut Epoch, verdicts: &mut Verdicts) {
         self.deadlines.begin(epoch.now);
-        self.intake.take(epoch, &self.orders, &mut self.others, verdicts);
+        self.intake.take(epoch, &mut self.orders, &mut self.others, verdicts);
         let mut touched: Vec<OrderId> = Vec::new();
         for output in std::mem::take(&mut epoch.outputs) {
             touched.extend(self.output(epoch, output, verdicts));
@@ -35,6 +35,7 @@ impl Fold {
             self.orders.look(order, &self.stock, verdicts);
         }
         self.intake.settle(epoch.number, &self.orders, &self.others);
+        self.orders.end_epoch();
         self.deadlines.end();
     }
 

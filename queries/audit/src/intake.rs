@@ -1,6 +1,7 @@
 //! What was asked: which record each effect began with, what became of each record, and which
 //! action each idempotency key stands for.
 
+use crate::asked::difference;
 use crate::carts::Others;
 use crate::orders::Orders;
 use crate::stream::{Epoch, Input, Output, order_of};
@@ -69,7 +70,7 @@ impl Intake {
     pub(crate) fn take(
         &mut self,
         epoch: &mut Epoch,
-        orders: &Orders,
+        orders: &mut Orders,
         others: &mut Others,
         verdicts: &mut Verdicts,
     ) {
@@ -116,6 +117,9 @@ impl Intake {
             } else {
                 false
             };
+            if let Event::PaymentReported(report) = &event {
+                orders.hear(report);
+            }
             self.pending.insert(id, Pending { place, epoch: epoch.number, stands_so, event });
         }
     }
@@ -162,6 +166,13 @@ impl Intake {
         verdicts.held(Invariant::I11, 1);
         if let Some(pending) = self.pending.remove(&cause) {
             self.used[topic(pending.place)].applied += 1;
+            let differs = difference(&pending.event, &output.event);
+            let invariant = differs.as_ref().map_or(Invariant::I11, |differs| differs.invariant);
+            verdicts.check(invariant, differs.is_none(), || {
+                let (expected, found) = differs
+                    .map_or_else(Default::default, |differs| (differs.expected, differs.found));
+                Example::new(kind.name(), expected, found, place)
+            });
         }
         let once = matches!(
             kind,

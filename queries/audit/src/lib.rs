@@ -11,13 +11,18 @@
 //! |---|---|
 //! | `plans`, `stream` | the plan topic read again; the log as a sequence of epochs |
 //! | `intake` | what was asked, by which key, and whether anything came of it |
+//! | `asked` | whether an effect says what was asked |
 //! | `fold` | all that follows: `stock` and `claims`, `orders` and `payments`, `carts` |
 //! | `deadlines` | `now`, and whether what lapsed did so in time |
-//! | `rows`, `views` | the rows that the views must hold, compared |
+//! | `rows`, `timeline`, `views` | the rows that the views must hold, compared |
+//! | `beside`, `asks`, `shown` | the views of a running shop, as its HTTP shows them, compared |
 //! | `ledger` | what callers were told, compared |
 //! | `verdicts`, `report` | what was found |
 //! | `story` | one order's story, for people |
 
+mod asked;
+mod asks;
+mod beside;
 mod carts;
 mod claims;
 mod deadlines;
@@ -29,15 +34,18 @@ mod payments;
 mod plans;
 mod report;
 mod rows;
+mod shown;
 mod stock;
 mod story;
 mod stream;
 #[cfg(test)]
 #[expect(clippy::wildcard_enum_match_arm, reason = "a hand breaks one kind of event")]
 mod tests;
+mod timeline;
 mod verdicts;
 mod views;
 
+pub use beside::{Answer, Shop, audit_beside};
 pub use ledger::{Ledger, LedgerReport};
 pub use report::{MoneyTotals, OrderTotals, Report, Totals, UnitTotals, ViewReport};
 pub use story::{StoryLine, story};
@@ -59,6 +67,9 @@ pub enum AuditError {
     /// The views cannot be read.
     #[error("could not read the views: {0}")]
     Views(#[from] ViewError),
+    /// The running shop does not answer.
+    #[error("could not ask the shop: {0}")]
+    Shop(String),
 }
 
 /// Reads the whole log, and judges it; compares the views and the ledger, if given.
@@ -107,19 +118,31 @@ pub fn audit(
             Example::new("views", format!("a mark of an epoch up to {last}"), found, None)
         });
     }
-    fold.close(stream.decided(), &mut verdicts);
+    let (read, decided) = (stream.read, stream.decided());
+    Ok(conclude(fold, verdicts, ledger, (read, decided), (views_epoch, compared)))
+}
+
+/// The last judgements, and the report. `read` records, of which the last decided epoch is known.
+fn conclude(
+    mut fold: Fold,
+    mut verdicts: Verdicts,
+    ledger: Option<Ledger>,
+    (records, decided): (u64, u64),
+    (views_epoch, views): (Option<u64>, Vec<ViewReport>),
+) -> Report {
+    fold.close(decided, &mut verdicts);
     let ledger = ledger.map(|ledger| ledger.close(&fold, &mut verdicts));
     let ok = Invariant::ALL.iter().all(|id| verdicts.of(*id).breaches == 0);
-    Ok(Report {
+    Report {
         ok,
         epoch: fold.deadlines.epoch(),
-        records: stream.read,
+        records,
         not_judged: fold.intake.not_judged(),
         digest: views::digest(&fold),
         invariants: verdicts.into_parts(),
         views_epoch,
-        views: compared,
+        views,
         totals: Totals::of(&fold),
         ledger,
-    })
+    }
 }

@@ -3,23 +3,24 @@
 use crate::deadlines::Deadlines;
 use crate::payments::Payment;
 use crate::stock::{Bench, Stock};
+use crate::timeline::{snake_case, timeline_hash, with_entry};
 use crate::verdicts::{Example, Invariant, Place, Verdicts};
 use schemas::envelope::Envelope;
+use schemas::events::customer_actions::PaymentReported;
 use schemas::events::inventory::StockReserved;
 use schemas::events::lines::Split;
 use schemas::events::orders::{OrderRejected, OrderRequested, Reason};
 use schemas::events::{Event, EventKind};
 use schemas::hash::Hasher;
-use schemas::id::{CustomerId, EventId, OrderId, PaymentMethod, ProductId, RegionId};
+use schemas::id::{CustomerId, OrderId, PaymentMethod, ProductId, RegionId};
 use schemas::money::Currency;
 use schemas::time::Timestamp;
 use sinks::view_store::rows::{OrderState, Refused, TimelineEntry};
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 
 /// How long in `now` an order may outlive its deadline, in milliseconds.
 const SLACK_MS: i64 = 60_000;
-/// Seeds the hash of a timeline row.
-const TIMELINE: u64 = 9;
 
 /// A line.
 #[derive(Clone, Debug)]
@@ -68,6 +69,10 @@ pub(crate) struct Orders {
     pub(crate) all: HashMap<OrderId, Order>,
     /// The hash of each row of the timeline.
     pub(crate) timeline: HashMap<(OrderId, u64), Hasher>,
+    /// Customers' orders in the order of their view, for whoever reads it by customer.
+    pub(crate) of_customers: Option<BTreeSet<(CustomerId, Reverse<Timestamp>, OrderId)>>,
+    /// What was reported in this epoch of orders that nobody requested before it.
+    early: Vec<PaymentReported>,
 }
 
 impl Order {
@@ -144,6 +149,7 @@ impl Orders {
                 e.order_id
             }
             Event::OrderConfirmed(e) => {
+                self.paid(e.order_id, bench);
                 self.change(e.order_id, OrderState::Confirmed, None, bench);
                 e.order_id
             }
@@ -207,7 +213,30 @@ impl Orders {
             lines: e.lines.iter().map(line).collect(),
             payment: Payment::default(),
         };
+        if let Some(of_customers) = &mut self.of_customers {
+            of_customers.insert((order.customer, Reverse(order.created_at), id));
+        }
         self.all.insert(id, order);
+        for report in self.early.extract_if(.., |report| report.order_id == id).collect::<Vec<_>>()
+        {
+            self.hear(&report);
+        }
+    }
+
+    /// Takes in what the provider says, which the epoch's decisions may rely on.
+    pub(crate) fn hear(&mut self, report: &PaymentReported) {
+        match self.all.get_mut(&report.order_id) {
+            Some(order) => {
+                let due = (order.total(), order.currency);
+                order.payment.hear(report, due);
+            }
+            None => self.early.push(report.clone()),
+        }
+    }
+
+    /// Nobody requested those orders in the epoch either: what was said of them counts for nothing.
+    pub(crate) fn end_epoch(&mut self) {
+        self.early.clear();
     }
 
     /// The order that an event of `orders` is about, which counts.
@@ -237,6 +266,15 @@ impl Orders {
         });
         (order.state, order.reason) = (next, reason);
         order.passed |= bit(next);
+    }
+
+    /// Nothing is sold before the provider says that it is paid.
+    fn paid(&self, id: OrderId, bench: &mut Bench<'_>) {
+        let paid = self.all.get(&id).is_some_and(|order| order.payment.was_paid());
+        bench.verdicts.check(Invariant::I9, paid, || {
+            let expected = "a report that its sum is authorized or captured";
+            Example::new(id, expected, "confirmed without one", Some(bench.place))
+        });
     }
 
     fn refuse(&mut self, e: &OrderRejected) {
@@ -293,7 +331,7 @@ impl Orders {
             cause_id: envelope.causation_id,
             position: began.map(|place| (place.partition, place.offset)),
         };
-        let row = self.timeline.entry((id, epoch)).or_insert(Hasher::new(TIMELINE));
+        let row = self.timeline.entry((id, epoch)).or_insert_with(|| timeline_hash(&[]));
         *row = with_entry(*row, &entry);
     }
 
@@ -351,32 +389,4 @@ impl Orders {
             order.payment.close(*id, order, returning, verdicts);
         }
     }
-}
-
-/// The hash of a timeline row with one more entry.
-pub(crate) fn with_entry(row: Hasher, entry: &TimelineEntry) -> Hasher {
-    let row = row.word(entry.at.0.cast_unsigned()).bytes(entry.event.as_bytes());
-    let id = |row: Hasher, EventId(id): EventId| row.bytes(&id);
-    let row = id(id(row, entry.event_id), entry.cause_id);
-    match entry.position {
-        Some((at, offset)) => row.word(at.topic as u64).word(u64::from(at.partition)).word(offset),
-        None => row.word(u64::MAX),
-    }
-}
-
-/// The hash of a whole timeline row.
-pub(crate) fn timeline_hash(entries: &[TimelineEntry]) -> Hasher {
-    entries.iter().fold(Hasher::new(TIMELINE), with_entry)
-}
-
-/// `OrderConfirmed` as `order_confirmed`.
-pub(crate) fn snake_case(name: &str) -> String {
-    let mut text = String::with_capacity(name.len() + 4);
-    for (at, letter) in name.char_indices() {
-        if at > 0 && letter.is_ascii_uppercase() {
-            text.push('_');
-        }
-        text.push(letter.to_ascii_lowercase());
-    }
-    text
 }

@@ -20,6 +20,8 @@ pub(crate) struct Payment {
     pub(crate) voided: i64,
     /// The verbs asked for the order's own sum, as bits.
     asked: u8,
+    /// What the provider reported of the order's own sum, as bits.
+    told: u8,
 }
 
 impl Payment {
@@ -31,8 +33,8 @@ impl Payment {
     pub(crate) fn change(&mut self, e: &PaymentChanged, total: i64, bench: &mut Bench<'_>) {
         let before = self.sums();
         let (state, authorized, captured) = (Some(e.state), e.authorized, e.captured);
-        let (refunded, voided, asked) = (e.refunded, e.voided, self.asked);
-        *self = Self { state, authorized, captured, refunded, voided, asked };
+        let (refunded, voided, asked, told) = (e.refunded, e.voided, self.asked, self.told);
+        *self = Self { state, authorized, captured, refunded, voided, asked, told };
         let legal = self.sums().iter().all(|sum| *sum == 0 || *sum == total)
             && before.iter().zip(self.sums()).all(|(before, sum)| *before <= sum)
             && captured <= authorized
@@ -42,6 +44,41 @@ impl Payment {
             let expected = format!("sums of {total} that never shrink, after {before:?}");
             Example::new(e.order_id, expected, format!("{:?}", self.sums()), Some(bench.place))
         });
+        bench.verdicts.check(Invariant::I9, self.was_reported(), || {
+            let found = format!("{:?} {:?}", e.state, self.sums());
+            Example::new(e.order_id, "sums that were reported", found, Some(bench.place))
+        });
+    }
+
+    /// Takes in a report; one of another sum is a stray, and says nothing of the order's money.
+    pub(crate) fn hear(&mut self, report: &PaymentReported, due: (i64, Currency)) {
+        if (report.amount, report.currency) == due {
+            self.told |= 1 << report.outcome as u8;
+        }
+    }
+
+    const fn told(&self, outcome: PaymentOutcome) -> bool {
+        self.told & 1 << outcome as u8 != 0
+    }
+
+    /// Whether the money was held for us or taken at some time.
+    pub(crate) const fn was_paid(&self) -> bool {
+        self.told(PaymentOutcome::Authorized) || self.told(PaymentOutcome::Captured)
+    }
+
+    /// Whether each sum was told by the provider. What it gave back it had taken, and what it took
+    /// it had held.
+    fn was_reported(&self) -> bool {
+        let refunded = self.told(PaymentOutcome::Refunded);
+        let captured = refunded || self.told(PaymentOutcome::Captured);
+        let voided = self.told(PaymentOutcome::Voided);
+        let held = captured || voided || self.told(PaymentOutcome::Authorized);
+        let declined = self.told(PaymentOutcome::Declined);
+        (self.authorized == 0 || held)
+            && (self.captured == 0 || captured)
+            && (self.refunded == 0 || refunded)
+            && (self.voided == 0 || voided)
+            && (self.state != Some(PaymentState::Declined) || declined)
     }
 
     /// Takes in what is asked of the provider. Another sum than the order's undoes a stray.

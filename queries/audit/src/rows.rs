@@ -154,7 +154,7 @@ fn warehouse_row(put: &schemas::events::warehouse_actions::WarehousePutRequested
     }
 }
 
-fn order_row(order_id: OrderId, order: &Order) -> OrderRow {
+pub(crate) fn order_row(order_id: OrderId, order: &Order) -> OrderRow {
     OrderRow {
         order_id,
         customer_id: order.customer,
@@ -195,7 +195,7 @@ const fn customer_order_row(order_id: OrderId, order: &Order) -> CustomerOrderRo
     CustomerOrderRow { customer_id: order.customer, created_at: order.created_at, order_id }
 }
 
-fn payment_row(order_id: OrderId, order: &Order) -> Option<Row> {
+pub(crate) fn payment_row(order_id: OrderId, order: &Order) -> Option<Row> {
     let payment = &order.payment;
     let row = PaymentRow {
         order_id,

@@ -14,7 +14,7 @@ use schemas::events::product_actions::Listing;
 use schemas::id::{OrderId, ProductId, WarehouseId};
 use schemas::limits::SPLIT_MAX;
 use schemas::time::Timestamp;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// A stock level.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -100,6 +100,8 @@ impl Product {
 pub(crate) struct Stock {
     pub(crate) products: HashMap<ProductId, Product>,
     pub(crate) claims: HashMap<(ProductId, OrderId), Claim>,
+    /// The open reservations in the order of their view, for whoever reads it by product.
+    pub(crate) open: Option<BTreeSet<(ProductId, OrderId)>>,
 }
 
 /// What a record is judged with.

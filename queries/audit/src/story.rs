@@ -4,8 +4,8 @@
 //! order in which a checkout goes through it.
 
 use crate::AuditError;
-use crate::orders::snake_case;
 use crate::stream::order_of;
+use crate::timeline::snake_case;
 use crate::verdicts::Place;
 use schemas::codec::Codec;
 use schemas::events::Event;

@@ -4,6 +4,10 @@
 //! are put together from all partitions, and the epoch is handed on when outputs of epochs well
 //! behind it were seen, or the log ends; so what is held is a few epochs. Of an output partition's
 //! records those count whose id is newer than all before it: the contract of every reader.
+//!
+//! A log that is being written has no end. There an epoch is over when an output of a later one was
+//! seen, as one publisher appends epoch by epoch, and waits for each; or, if nothing more comes of
+//! it, when plans have gone on for a while.
 
 use crate::AuditError;
 use crate::plans::{Planned, Plans};
@@ -11,17 +15,24 @@ use crate::verdicts::{Example, Invariant, Place, Verdicts};
 use schemas::codec::{Codec, DecodeError};
 use schemas::envelope::Envelope;
 use schemas::events::Event;
+use schemas::hash::Hasher;
 use schemas::id::{EventId, OrderId};
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
 use sinks::event_log::{EventLog, OutputId, Reader, Record};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
 
 const READ_BYTES: usize = 8 << 20;
 /// Epochs behind which outputs are no longer expected: more than are ever on their way at once.
 const WINDOW: u64 = 32;
+/// Beside a writer: how long after an epoch's plan its outputs are there, unless later ones show
+/// that they are, in milliseconds of append time.
+const QUIET_MS: i64 = 1_000;
 /// How long input may wait while somebody plans, in milliseconds.
 const WAIT_MAX_MS: i64 = 10_000;
+/// Seeds the hash of an output.
+const OUTPUT: u64 = 11;
 
 /// A record that was asked.
 pub(crate) struct Input {
@@ -44,6 +55,7 @@ pub(crate) struct Epoch {
     pub(crate) hash: EventId,
     pub(crate) now: Timestamp,
     pub(crate) deadline: Timestamp,
+    planned_at: Timestamp,
     pub(crate) inputs: Vec<Input>,
     /// By output partition, then id.
     pub(crate) outputs: Vec<Output>,
@@ -64,13 +76,20 @@ pub(crate) struct Stream<'a> {
     codec: &'a Codec,
     reader: Box<dyn Reader>,
     records: VecDeque<Record>,
+    /// Whether somebody is writing the log.
+    beside: bool,
+    /// Whether all that is there now was read.
     ended: bool,
+    /// Of the last plan.
+    planned_at: Timestamp,
     plans: Plans,
     waiting: Vec<Waiting>,
     /// Plans whose records are not all read yet.
     unread: VecDeque<Planned>,
     epochs: BTreeMap<u64, Epoch>,
     tails: HashMap<TopicPartition, OutputId>,
+    /// Hashes of the outputs of the last epochs: whoever repeats one says the same.
+    recent: BTreeMap<(OutputId, TopicPartition), u64>,
     last_output: u64,
     handed_on: u64,
     pub(crate) read: u64,
@@ -84,12 +103,15 @@ impl<'a> Stream<'a> {
             codec,
             reader: log.reader(&all)?,
             records: VecDeque::new(),
+            beside: false,
             ended: false,
+            planned_at: Timestamp::MIN,
             plans: Plans::default(),
             waiting: TopicPartition::inputs().map(|_| Waiting::default()).collect(),
             unread: VecDeque::new(),
             epochs: BTreeMap::new(),
             tails: HashMap::new(),
+            recent: BTreeMap::new(),
             last_output: 0,
             handed_on: 0,
             read: 0,
@@ -101,17 +123,33 @@ impl<'a> Stream<'a> {
         self.last_output.max(self.plans.digested())
     }
 
-    /// The next epoch; none when the log ends. `seen` is shown every input, planned or not.
+    /// The same of a log that is being written.
+    pub(crate) fn beside(log: &dyn EventLog, codec: &'a Codec) -> Result<Self, AuditError> {
+        Ok(Self { beside: true, ..Self::open(log, codec)? })
+    }
+
+    /// Blocks until there may be more, or `timeout` is over.
+    pub(crate) fn wait(&mut self, timeout: Duration) {
+        self.reader.wait(timeout);
+    }
+
+    fn is_over(&self, epoch: &Epoch) -> bool {
+        let read = self.ended && self.records.is_empty();
+        if !self.beside {
+            return read || epoch.number + WINDOW < self.last_output;
+        }
+        let quiet = read && epoch.planned_at.plus_ms(QUIET_MS) <= self.planned_at;
+        epoch.number < self.last_output || quiet
+    }
+
+    /// The next epoch; none when the log ends, or none is over yet. `seen` is shown every input, planned or not.
     pub(crate) fn next(
         &mut self,
         verdicts: &mut Verdicts,
         seen: &mut dyn FnMut(&Input),
     ) -> Result<Option<Epoch>, AuditError> {
         loop {
-            let due = self.epochs.first_key_value().is_some_and(|(number, _)| {
-                self.ended && self.records.is_empty() || *number + WINDOW < self.last_output
-            });
-            if due {
+            if self.epochs.first_key_value().is_some_and(|(_, epoch)| self.is_over(epoch)) {
                 let epoch = self.epochs.pop_first().map(|(_, epoch)| epoch);
                 return Ok(epoch.map(|epoch| self.hand_on(epoch)));
             }
@@ -119,14 +157,18 @@ impl<'a> Stream<'a> {
                 self.take(&record, verdicts, seen);
                 continue;
             }
-            if self.ended {
+            if self.ended && !self.beside {
                 return Ok(None);
             }
             let mut records = Vec::new();
             self.reader.read(READ_BYTES, &mut records)?;
-            self.ended = records.is_empty();
+            let more = !records.is_empty();
+            let was_ended = std::mem::replace(&mut self.ended, !more);
             self.records.extend(records);
-            if self.ended {
+            if self.beside && was_ended && !more {
+                return Ok(None);
+            }
+            if self.ended && !self.beside {
                 // What a plan took and nobody appended: opened without it, and judged so.
                 while let Some(planned) = self.unread.pop_front() {
                     self.open_epoch(&planned, verdicts);
@@ -168,6 +210,9 @@ impl<'a> Stream<'a> {
         // What cannot be decoded on the plan topic is void for every reader.
         let Ok(event) = self.codec.decode_bare(&record.value) else { return };
         let planned = self.plans.read(place, record.appended_at, &record.value, event, verdicts);
+        if planned.is_some() {
+            self.planned_at = record.appended_at;
+        }
         self.unread.extend(planned);
     }
 
@@ -202,6 +247,7 @@ impl<'a> Stream<'a> {
             hash: planned.hash,
             now: planned.now,
             deadline: planned.deadline,
+            planned_at: planned.appended_at,
             inputs,
             outputs: Vec::new(),
             applied: self.waiting.iter().map(|waiting| waiting.planned).collect(),
@@ -226,6 +272,26 @@ impl<'a> Stream<'a> {
         });
     }
 
+    /// An output that stands there already: it counts for nothing, but a process that should be
+    /// dead can only repeat what the living one said.
+    fn repeated(&self, place: Place, id: OutputId, record: &Record, verdicts: &mut Verdicts) {
+        let Some(known) = self.recent.get(&(id, record.partition)) else { return };
+        verdicts.check(Invariant::I16, *known == hash_of(record), || {
+            let key = format!("output {}.{} of {}", id.epoch, id.n, record.partition);
+            Example::new(key, "the same bytes again", "other bytes", Some(place))
+        });
+    }
+
+    fn remember(&mut self, id: OutputId, record: &Record) {
+        self.recent.insert((id, record.partition), hash_of(record));
+        while let Some(oldest) = self.recent.first_entry() {
+            if oldest.key().0.epoch + WINDOW >= id.epoch {
+                break;
+            }
+            oldest.remove();
+        }
+    }
+
     fn output(&mut self, place: Place, record: &Record, verdicts: &mut Verdicts) {
         let Some(id) = record.output_id else {
             verdicts.check(Invariant::I11, false, || {
@@ -235,8 +301,10 @@ impl<'a> Stream<'a> {
         };
         let tail = self.tails.get(&record.partition).copied();
         if tail.is_some_and(|tail| id <= tail) {
+            self.repeated(place, id, record, verdicts);
             return;
         }
+        self.remember(id, record);
         let next = match tail {
             Some(tail) if tail.epoch == id.epoch => tail.n + 1,
             Some(_) | None => 0,
@@ -276,6 +344,10 @@ impl<'a> Stream<'a> {
         });
         epoch.outputs.push(Output { place, envelope, event });
     }
+}
+
+fn hash_of(record: &Record) -> u64 {
+    Hasher::new(OUTPUT).bytes(&record.key).bytes(&record.value).finish()
 }
 
 fn index(topic: u8, partition: u16) -> Option<usize> {

@@ -2,9 +2,9 @@
 
 use crate::AuditError;
 use crate::fold::Fold;
-use crate::orders::timeline_hash;
 use crate::report::ViewReport;
 use crate::stream::Epoch;
+use crate::timeline::timeline_hash;
 use crate::verdicts::{Example, Invariant, Verdicts};
 use schemas::hash::Hasher;
 use schemas::id::{ProductId, WarehouseId};

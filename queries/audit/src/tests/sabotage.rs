@@ -211,7 +211,7 @@ fn i13_ids_versions_and_time_that_do_not_fit() {
         product_id: product(),
         warehouse_id: warehouse(),
         quantity: 4,
-        reference: String::new(),
+        reference: "truck".to_owned(),
         version: 2,
     };
     let told = envelope(EventId([2; 16]), cause, day.scribe.now);

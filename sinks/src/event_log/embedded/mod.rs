@@ -16,6 +16,7 @@
 
 mod block;
 mod durable;
+mod follow;
 mod format;
 mod journal;
 mod lock;
@@ -28,9 +29,10 @@ mod writer;
 use super::{Appending, EventLog, NewRecord, ReadError, Reader};
 use crate::clock::Clock;
 use durable::Durable;
+use follow::Follow;
 use journal::{Disk, Journal};
 use reader::FileReader;
-use recovery::Recovered;
+use recovery::Tail;
 use schemas::topic::TopicPartition;
 use std::fs::{self, File};
 use std::io;
@@ -45,6 +47,8 @@ use writer::{Queue, Writer};
 const AHEAD_BYTES: u64 = 1 << 20;
 /// A segment's length, but for its last block.
 const SEGMENT_BYTES: u64 = 256 << 20;
+/// What appends to a log that only reads are told.
+const READ_ONLY: &str = "the log is open for reading only";
 
 /// Whether an append is answered when the disk has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +130,8 @@ struct Shared {
     queue: Queue,
     durable: Mutex<Durable>,
     grown: Condvar,
+    /// Of a log that another process writes.
+    follow: Option<Follow>,
 }
 
 impl FileLog {
@@ -138,14 +144,20 @@ impl FileLog {
     /// Opens a log that no process writes, changing nothing. Appends are not appended.
     pub fn open_read_only(dir: &Path) -> Result<Self, OpenError> {
         let lock = lock::shared(dir)?;
-        let salt = known_format(dir)?.ok_or_else(|| OpenError::Io {
-            file: dir.join(format::NAME),
-            source: io::Error::new(io::ErrorKind::NotFound, "there is no event log here"),
-        })?;
-        let Recovered { durable, .. } = recovery::recover(dir, salt)?;
+        let salt = known_format(dir)?.ok_or_else(|| nothing_here(dir))?;
+        let (durable, _) = recovery::recover(dir, salt)?;
         // A writer may come now: it only adds behind what was found, or cuts there.
         drop(lock);
-        let shared = Shared::new(dir, salt, durable, Some("the log is open for reading only"));
+        let shared = Shared::new(dir, salt, durable, Some(READ_ONLY), None);
+        Ok(Self { shared, writer: Mutex::new(None), lock: None })
+    }
+
+    /// Opens a log that another process may be writing, changing nothing: readers come to see what
+    /// is written behind what was there, also before it is synced. Appends are not appended.
+    pub fn open_beside_writer(dir: &Path) -> Result<Self, OpenError> {
+        let salt = known_format(dir)?.ok_or_else(|| nothing_here(dir))?;
+        let (follow, durable) = Follow::begin(dir, salt)?;
+        let shared = Shared::new(dir, salt, durable, Some(READ_ONLY), Some(follow));
         Ok(Self { shared, writer: Mutex::new(None), lock: None })
     }
 
@@ -156,7 +168,7 @@ impl FileLog {
             Some(salt) => salt,
             None => format::create(dir, &disk)?,
         };
-        let Recovered { durable, sequence, appended_at, torn } = recovery::recover(dir, salt)?;
+        let (durable, Tail { sequence, appended_at, torn }) = recovery::recover(dir, salt)?;
         let end = durable.end();
         if torn {
             let file = segment::path(dir, end.segment);
@@ -165,7 +177,7 @@ impl FileLog {
         let journal = Journal::open(dir, disk, end, torn)
             .map_err(|source| OpenError::io(&segment::path(dir, end.segment), source))?;
         let writer = Writer { journal, sequence, appended_at, clock };
-        let shared = Shared::new(dir, salt, durable, None);
+        let shared = Shared::new(dir, salt, durable, None, None);
         let writers = Arc::clone(&shared);
         let writer = thread::Builder::new()
             .name("event-log-writer".to_owned())
@@ -209,13 +221,20 @@ impl Drop for FileLog {
 }
 
 impl Shared {
-    fn new(dir: &Path, salt: u32, durable: Durable, closed: Option<&'static str>) -> Arc<Self> {
+    fn new(
+        dir: &Path,
+        salt: u32,
+        durable: Durable,
+        closed: Option<&'static str>,
+        follow: Option<Follow>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             dir: dir.to_owned(),
             salt,
             queue: Queue::new(closed),
             durable: Mutex::new(durable),
             grown: Condvar::new(),
+            follow,
         })
     }
 }
@@ -247,6 +266,11 @@ impl Disk {
             },
         }
     }
+}
+
+fn nothing_here(dir: &Path) -> OpenError {
+    let source = io::Error::new(io::ErrorKind::NotFound, "there is no event log here");
+    OpenError::Io { file: dir.join(format::NAME), source }
 }
 
 /// The salt of the journal in `dir`, if it has one. Segments without one are refused.

@@ -4,6 +4,7 @@
 
 use super::block::{ALIGN, Header, checksum, record_checksum};
 use super::durable::{Place, SLOTS, slot};
+use super::follow::LOOK_EVERY;
 use super::{Shared, locked, segment, varint};
 use crate::event_log::{OutputId, ReadError, Reader, Record};
 use bytes::Bytes;
@@ -61,7 +62,11 @@ impl FileReader {
     /// Opens the next block that has something asked for. `false` at the durable end.
     fn next_block(&mut self) -> Result<bool, ReadError> {
         loop {
-            let Some(place) = locked(&self.shared.durable).block_at(self.place) else {
+            let known = locked(&self.shared.durable).block_at(self.place);
+            let Some(place) = known else {
+                if self.shared.look_again()? {
+                    continue;
+                }
                 return Ok(false);
             };
             let source = match self.source.take() {
@@ -152,6 +157,9 @@ impl Reader for FileReader {
         }
         let durable = locked(&self.shared.durable);
         let place = self.place;
+        // Nobody tells of what another process writes.
+        let alone = self.shared.follow.is_some();
+        let timeout = if alone { timeout.min(LOOK_EVERY) } else { timeout };
         let waited =
             self.shared.grown.wait_timeout_while(durable, timeout, |d| d.block_at(place).is_none());
         drop(waited.expect("nothing panics while it holds this lock"));

@@ -17,16 +17,21 @@ use std::path::Path;
 /// Bytes of a segment that are looked at together when its tail is searched.
 const WINDOW: usize = 1 << 20;
 
-/// What a journal holds.
-pub(super) struct Recovered {
-    /// All of it that is durable.
-    pub(super) durable: Durable,
+/// How a journal ends.
+pub(super) struct Tail {
     /// The next block's number.
     pub(super) sequence: u64,
     /// The last append time.
     pub(super) appended_at: Timestamp,
     /// Whether something lies behind the end that was never acknowledged.
     pub(super) torn: bool,
+}
+
+impl Tail {
+    /// That of an empty journal.
+    pub(super) const fn begin() -> Self {
+        Self { sequence: 0, appended_at: Timestamp::MIN, torn: false }
+    }
 }
 
 /// Why the scan of a segment stopped.
@@ -44,18 +49,27 @@ struct Segment {
     bytes: u64,
 }
 
-/// Reads all segments of `dir`.
-pub(super) fn recover(dir: &Path, salt: u32) -> Result<Recovered, OpenError> {
-    let mut recovered = Recovered {
-        durable: Durable::empty(),
-        sequence: 0,
-        appended_at: Timestamp::MIN,
-        torn: false,
-    };
+/// Reads all segments of `dir`: what is durable, and how it ends.
+pub(super) fn recover(dir: &Path, salt: u32) -> Result<(Durable, Tail), OpenError> {
+    let mut durable = Durable::empty();
+    let mut tail = Tail::begin();
+    extend(dir, salt, &mut durable, &mut tail)?;
+    Ok((durable, tail))
+}
+
+/// Reads what lies behind the end that was found before.
+pub(super) fn extend(
+    dir: &Path,
+    salt: u32,
+    durable: &mut Durable,
+    tail: &mut Tail,
+) -> Result<(), OpenError> {
+    tail.torn = false;
     let count = segment::count(dir)?;
-    for number in 0..count {
-        if number > 0 {
-            recovered.durable.begin_segment();
+    let first = durable.end().segment;
+    for number in first..count {
+        if number > first {
+            durable.begin_segment();
         }
         let path = segment::path(dir, number);
         let at = |source| OpenError::io(&path, source);
@@ -63,40 +77,40 @@ pub(super) fn recover(dir: &Path, salt: u32) -> Result<Recovered, OpenError> {
         let bytes = file.metadata().map_err(at)?.len();
         let segment = Segment { file, bytes };
         let damaged = |byte, detail| OpenError::Damaged { file: path.clone(), byte, detail };
-        match scan(&segment, salt, &mut recovered).map_err(at)? {
+        match scan(&segment, salt, durable, tail).map_err(at)? {
             Stop::Clean => {}
-            Stop::Torn if number + 1 == count => recovered.torn = true,
+            Stop::Torn if number + 1 == count => tail.torn = true,
             Stop::Torn => {
                 let detail = "unfinished, and a later segment is there".to_owned();
-                return Err(damaged(recovered.durable.end().byte, detail));
+                return Err(damaged(durable.end().byte, detail));
             }
             Stop::Damaged { byte, detail } => return Err(damaged(byte, detail)),
         }
     }
-    Ok(recovered)
+    Ok(())
 }
 
 /// Takes the segment's blocks until the first that is not whole.
-fn scan(segment: &Segment, salt: u32, into: &mut Recovered) -> io::Result<Stop> {
+fn scan(segment: &Segment, salt: u32, durable: &mut Durable, end: &mut Tail) -> io::Result<Stop> {
     let mut header = [0; ALIGN];
     let mut body = Vec::new();
     loop {
-        let Place { segment: _, byte } = into.durable.end();
+        let Place { segment: _, byte } = durable.end();
         let stop = |detail: &str| Stop::Damaged { byte, detail: detail.to_owned() };
         if segment.bytes < byte + ALIGN as u64 {
-            return tail(segment, salt, byte, into.sequence);
+            return tail(segment, salt, byte, end.sequence);
         }
         segment.file.read_exact_at(&mut header, byte)?;
         let Some(known) = Header::decode(&header, salt) else {
             return if sector_is_zero(segment, byte)? {
-                tail(segment, salt, byte, into.sequence)
+                tail(segment, salt, byte, end.sequence)
             } else {
                 Ok(stop("the block's header is not what was written"))
             };
         };
-        if known.sequence != into.sequence {
+        if known.sequence != end.sequence {
             let Header { sequence, .. } = known;
-            let expected = into.sequence;
+            let expected = end.sequence;
             return Ok(stop(&format!("found block {sequence} where {expected} belongs")));
         }
         if segment.bytes < byte + known.block_bytes() {
@@ -116,9 +130,9 @@ fn scan(segment: &Segment, salt: u32, into: &mut Recovered) -> io::Result<Stop> 
         let Some(spans) = known.spans(&body) else {
             return Ok(stop("the block's directory cannot be read"));
         };
-        into.durable.extend(&spans, known.block_bytes());
-        into.sequence = known.sequence + 1;
-        into.appended_at = known.appended_at;
+        durable.extend(&spans, known.block_bytes());
+        end.sequence = known.sequence + 1;
+        end.appended_at = known.appended_at;
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod damage;
 mod disk;
+mod follow;
 
 use super::*;
 use crate::event_log::{Appended, OutputId, Record, conformance};
