@@ -11,6 +11,12 @@ fn a_shop_that_sells_while_it_is_audited_is_clean() {
     let (shop, data) = Shop::with_warehouses(&[]);
     shop.stock("P1", &[("A", 100_000)]);
     shop.stock("P2", &[("A", 100_000), ("B", 100_000)]);
+    // Several pages of one product's reservations, and of one customer's orders.
+    let asks = (0..250).map(|n| {
+        let body = basket("C0", "tok_silent", &[("P1", 1)]);
+        Ask::post("/v1/checkouts", &format!("first-{n}"), body).and_wait()
+    });
+    assert!(shop.ask_all(asks.collect()).iter().flatten().all(|answer| answer.status == 201));
     let done = AtomicBool::new(false);
     let output = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -35,7 +41,13 @@ fn a_shop_that_sells_while_it_is_audited_is_clean() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(output.status.success() && report["ok"] == true, "{report:#}");
     for view in report["views"].as_array().unwrap() {
-        assert!(view["rows"] != 0 || view["name"] == "carts", "{view}");
+        let at_least = match view["name"].as_str().unwrap() {
+            "carts" => 0,
+            "warehouses" | "stock" => 3,
+            "products" => 2,
+            _ => 250,
+        };
+        assert!(view["rows"].as_u64().unwrap() >= at_least, "{view}");
     }
     // The same shop is read again, stopped, from its files alone.
     assert_eq!(shop.stop(), Some(0));

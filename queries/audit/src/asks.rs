@@ -126,8 +126,9 @@ impl Ask {
         }
     }
 
-    /// The page behind this one, whose shortened body is known to the fold.
-    pub(crate) fn next(&self, cursor: String, body: &Value, fold: &Fold) -> Option<Self> {
+    /// The page behind this one, by its shortened body, if the fold knows where that ends.
+    pub(crate) fn next(&self, cursor: &str, body: &Value, fold: &Fold) -> Option<Self> {
+        let cursor = cursor.to_owned();
         match self {
             Self::Warehouses(_) => Some(Self::Warehouses(Some(((), cursor)))),
             Self::Products(_) => Some(Self::Products(Some(((), cursor)))),

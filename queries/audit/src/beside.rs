@@ -62,13 +62,26 @@ pub trait Shop {
     fn get(&self, paths: Vec<String>) -> Result<Vec<Answer>, String>;
 }
 
+/// Something to be asked.
+struct Next {
+    ask: Ask,
+    tries: u32,
+    /// Whether the page behind it is asked for already.
+    followed: bool,
+}
+
 /// An answer that waits for the fold.
 struct Held {
-    ask: Ask,
+    next: Next,
     answer: Answer,
-    /// Of a list's next page.
+    /// Of a page behind that is still to be asked for.
     cursor: Option<String>,
-    tries: u32,
+}
+
+impl Next {
+    const fn first(ask: Ask) -> Self {
+        Self { ask, tries: 0, followed: false }
+    }
 }
 
 struct Beside<'a> {
@@ -77,7 +90,7 @@ struct Beside<'a> {
     fold: Fold,
     verdicts: Verdicts,
     ledger: Option<Ledger>,
-    asks: VecDeque<(Ask, u32)>,
+    asks: VecDeque<Next>,
     held: Vec<Held>,
     reports: Vec<ViewReport>,
 }
@@ -125,7 +138,7 @@ impl Beside<'_> {
                 return Ok(());
             }
         }
-        self.asks.extend(Ask::all(&self.fold).into_iter().map(|ask| (ask, 0)));
+        self.asks.extend(Ask::all(&self.fold).into_iter().map(Next::first));
         while !self.asks.is_empty() || !self.held.is_empty() {
             let batch = self.asks.drain(..self.asks.len().min(BATCH)).collect();
             self.ask(batch)?;
@@ -140,32 +153,45 @@ impl Beside<'_> {
         self.shop.get(paths).map_err(AuditError::Shop)
     }
 
-    fn ask(&mut self, batch: Vec<(Ask, u32)>) -> Result<(), AuditError> {
+    fn ask(&mut self, batch: Vec<Next>) -> Result<(), AuditError> {
         let epoch = self.fold.deadlines.epoch();
-        let answers = self.get(batch.iter().map(|(ask, _)| ask.path(epoch)).collect())?;
-        for ((ask, tries), mut answer) in batch.into_iter().zip(answers) {
+        let answers = self.get(batch.iter().map(|next| next.ask.path(epoch)).collect())?;
+        for (next, answer) in batch.into_iter().zip(answers) {
             match answer.status {
-                200 => {
-                    let cursor = ask.shorten(&mut answer.body);
-                    let held = Held { ask, answer, cursor, tries };
-                    if held.ask.is_list() || held.answer.written > epoch {
-                        self.held.push(held);
-                    } else {
-                        self.judge(held);
-                    }
-                }
+                200 => self.take(next, answer),
                 404 => {
                     // It was there in an epoch that the answer is not older than.
-                    let difference = Some(Example::new(&ask, "a row", "404", None));
-                    self.count(Part { view: ask.view(), rows: 0, difference });
+                    let difference = Some(Example::new(&next.ask, "a row", "404", None));
+                    self.count(Part { view: next.ask.view(), rows: 0, difference });
                 }
                 status => {
-                    let body = answer.body;
+                    let (ask, body) = (next.ask, answer.body);
                     return Err(AuditError::Shop(format!("{ask}: {status} {body}")));
                 }
             }
         }
         Ok(())
+    }
+
+    fn take(&mut self, next: Next, mut answer: Answer) {
+        let cursor = next.ask.shorten(&mut answer.body).filter(|_| !next.followed);
+        let held = self.follow(Held { next, answer, cursor });
+        if held.next.ask.is_list() || held.answer.written > self.fold.deadlines.epoch() {
+            self.held.push(held);
+        } else {
+            self.judge(held);
+        }
+    }
+
+    /// Asks for the page behind, as soon as the fold knows where that begins.
+    fn follow(&mut self, mut held: Held) -> Held {
+        let cursor = held.cursor.as_ref();
+        let behind = cursor.and_then(|c| held.next.ask.next(c, &held.answer.body, &self.fold));
+        if let Some(ask) = behind {
+            self.asks.push_back(Next::first(ask));
+            (held.next.followed, held.cursor) = (true, None);
+        }
+        held
     }
 
     /// Folds the log up to the epochs of the answers that wait, and judges each at its own.
@@ -182,19 +208,17 @@ impl Beside<'_> {
     }
 
     fn judge(&mut self, held: Held) {
-        let Held { ask, answer, cursor, tries } = held;
+        let Held { next, answer, .. } = self.follow(held);
+        let ask = &next.ask;
         let exact = answer.written <= answer.epoch && !ask.is_list();
         let overtaken = answer.written > answer.epoch;
         let parts = ask.compare(&self.fold, &answer.body);
         let holds = !overtaken && parts.iter().all(|part| part.difference.is_none());
-        if !holds && !exact && tries + 1 < TRIES {
-            self.asks.push_back((ask, tries + 1));
+        if !holds && !exact && next.tries + 1 < TRIES {
+            self.asks.push_back(Next { tries: next.tries + 1, ..next });
             return;
         }
         parts.into_iter().for_each(|part| self.count(part));
-        if holds && let Some(cursor) = cursor {
-            self.asks.extend(ask.next(cursor, &answer.body, &self.fold).map(|next| (next, 0)));
-        }
     }
 
     fn count(&mut self, Part { view, rows, difference }: Part) {
