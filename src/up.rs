@@ -7,6 +7,7 @@
 use crate::cli::{Auth, Global, Up};
 use crate::exit::Failure;
 use crate::parts;
+use edge::front::front;
 use ingest_api::action::Resource;
 use ingest_api::ingest::{Ingest, Limits, Ports, Resources};
 use processors::engine::{Engine, Options, Parts};
@@ -152,7 +153,7 @@ impl Shop {
         let mut signals = Signals::listen()?;
         let merged = queries::router(self.queries.clone())
             .merge(ingest_api::routes::router(self.ingest.clone()));
-        let app = ingest_api::routes::front(queries::finished(merged));
+        let app = front(queries::documented(merged));
         let (stop, stopped) = oneshot::channel::<()>();
         let server = axum::serve(listener, app).with_graceful_shutdown(async {
             // A sender that is gone is a stop too.

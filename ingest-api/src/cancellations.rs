@@ -1,15 +1,18 @@
 //! `/v1/orders/{order_id}/cancellations`: a whole order is called off.
 
 use crate::action::{Action, Decided, Key, Resource};
-use crate::call::{Ask, Call, Params, path_order, read_fields};
+use crate::call::{Ask, Call, Keyed, read_fields};
 use crate::decision::Accepted;
 use crate::fields::Place;
 use crate::ingest::Ingest;
 use crate::json::Json;
-use crate::problem::{Body, Problem};
 use axum::extract::State;
 use axum::response::Response;
+use edge::path_id::PathId;
+use edge::problem::Problem;
+use edge::refusals::ActionRefusals;
 use schemas::events::customer_actions::{CancellationRequested, IdempotencyKey};
+use schemas::id::OrderId;
 use schemas::limits::NAME_MAX;
 use utoipa::ToSchema;
 
@@ -23,21 +26,19 @@ pub(crate) struct Cancellation {
 
 /// Calls an order off.
 #[utoipa::path(post, path = "/v1/orders/{order_id}/cancellations", tag = "orders",
-    params(("order_id" = String, Path), ("Idempotency-Key" = String, Header),
-        ("Prefer" = Option<String>, Header)),
+    params(("order_id" = String, Path), Keyed),
     request_body = Cancellation,
-    responses((status = 202, body = Accepted), (status = 200), (status = "4XX", body = Body<'_>)))]
+    responses((status = 202, body = Accepted), (status = 200, body = Object), ActionRefusals<'_>))]
 pub(crate) async fn post(
     State(ingest): State<Ingest>,
-    Params(order_id): Params<String>,
+    PathId(order_id): PathId<OrderId>,
     call: Call,
 ) -> Result<Response, Problem> {
-    let action = action(&order_id, &call.ask, &call.json()?)?;
+    let action = action(order_id, &call.ask, &call.json()?)?;
     ingest.act(&call, action).await
 }
 
-pub(crate) fn action(order_id: &str, ask: &Ask, json: &Json<'_>) -> Result<Action, Problem> {
-    let order_id = path_order(order_id)?;
+pub(crate) fn action(order_id: OrderId, ask: &Ask, json: &Json<'_>) -> Result<Action, Problem> {
     let idempotency_key = ask.key()?;
     let Cancellation { reason } = read_fields(json, cancellation)?;
     let key = Key::Order(order_id);

@@ -1,14 +1,15 @@
 //! `/v1/checkouts`: a cart or a list of items becomes an order.
 
 use crate::action::{Action, Decided, Key};
-use crate::call::{Ask, Call, read_fields};
+use crate::call::{Ask, Call, Keyed, read_fields};
 use crate::decision::Accepted;
 use crate::fields::Place;
 use crate::ingest::Ingest;
 use crate::json::Json;
-use crate::problem::{Body, Problem};
 use axum::extract::State;
 use axum::response::Response;
+use edge::problem::Problem;
+use edge::refusals::ActionRefusals;
 use schemas::events::customer_actions::{CheckoutRequested, IdempotencyKey};
 use schemas::events::lines::OrderLine;
 use schemas::id::{CustomerId, PaymentMethod, ProductId, RegionId};
@@ -56,9 +57,9 @@ pub(crate) struct Address {
 
 /// Orders.
 #[utoipa::path(post, path = "/v1/checkouts", tag = "orders",
-    params(("Idempotency-Key" = String, Header), ("Prefer" = Option<String>, Header)),
+    params(Keyed),
     request_body = Checkout,
-    responses((status = 202, body = Accepted), (status = 201), (status = "4XX", body = Body<'_>)))]
+    responses((status = 202, body = Accepted), (status = 201, body = Object), ActionRefusals<'_>))]
 pub(crate) async fn post(State(ingest): State<Ingest>, call: Call) -> Result<Response, Problem> {
     let action = action(&call.ask, &call.json()?)?;
     ingest.act(&call, action).await

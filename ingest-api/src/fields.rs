@@ -5,7 +5,8 @@
 //! errors of their own.
 
 use crate::json::Json;
-use crate::problem::{FieldError, Problem};
+use edge::path_id::CALLERS_ID;
+use edge::problem::{FieldError, Problem, escaped};
 use schemas::id::Id;
 use schemas::money::Currency;
 use std::borrow::Cow;
@@ -53,7 +54,7 @@ impl Path<'_> {
             Self::Field(parent, name) => {
                 parent.write(out);
                 out.push('/');
-                out.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                out.push_str(&escaped(name));
             }
             Self::Element(parent, index) => {
                 parent.write(out);
@@ -189,7 +190,7 @@ impl<'j, 't> Place<'j, 't> {
 
     /// A caller's id.
     pub(crate) fn id(self) -> Option<Id> {
-        Id::parse(self.str()?).or_else(|| self.refuse("must be 1 to 64 characters of A-Za-z0-9._-"))
+        Id::parse(self.str()?).or_else(|| self.refuse(CALLERS_ID))
     }
 
     /// A currency.

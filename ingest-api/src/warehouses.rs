@@ -1,14 +1,16 @@
 //! `/v1/warehouses/{warehouse_id}`: set up or change a warehouse.
 
 use crate::action::{Action, Decided, Key, Resource};
-use crate::call::{Call, Params, path_id, read_fields};
+use crate::call::{Call, Waiting, read_fields};
 use crate::decision::Accepted;
 use crate::fields::Place;
 use crate::ingest::Ingest;
 use crate::json::Json;
-use crate::problem::{Body, Problem};
 use axum::extract::State;
 use axum::response::Response;
+use edge::path_id::{CallersId, PathId};
+use edge::problem::Problem;
+use edge::refusals::ActionRefusals;
 use schemas::events::warehouse_actions::WarehousePutRequested;
 use schemas::id::{RegionId, WarehouseId};
 use schemas::limits::NAME_MAX;
@@ -34,24 +36,23 @@ pub(crate) struct Warehouse {
 
 /// Sets up or changes a warehouse.
 #[utoipa::path(put, path = "/v1/warehouses/{warehouse_id}", tag = "warehouses",
-    params(("warehouse_id" = String, Path), ("Prefer" = Option<String>, Header)),
+    params(("warehouse_id" = inline(CallersId), Path), Waiting),
     request_body = Warehouse,
-    responses((status = 202, body = Accepted), (status = 200), (status = "4XX", body = Body<'_>)))]
+    responses((status = 202, body = Accepted), (status = 200, body = Object), ActionRefusals<'_>))]
 pub(crate) async fn put(
     State(ingest): State<Ingest>,
-    Params(warehouse_id): Params<String>,
+    PathId(warehouse_id): PathId<WarehouseId>,
     call: Call,
 ) -> Result<Response, Problem> {
-    let action = put_action(&ingest, &warehouse_id, &call.json()?)?;
+    let action = put_action(&ingest, warehouse_id, &call.json()?)?;
     ingest.act(&call, action).await
 }
 
 pub(crate) fn put_action(
     ingest: &Ingest,
-    warehouse_id: &str,
+    warehouse_id: WarehouseId,
     json: &Json<'_>,
 ) -> Result<Action, Problem> {
-    let warehouse_id = WarehouseId(path_id("warehouse_id", warehouse_id)?);
     let Warehouse { name, region, priority } = read_fields(json, warehouse)?;
     let key = Key::Id(warehouse_id.0);
     let action_id = ingest.unkeyed(key);

@@ -6,10 +6,11 @@ use crate::action::{Action, Decided, Key, Resource};
 use crate::call::{BODY_BYTES_MAX, raw_body, read_fields, read_json};
 use crate::fields::Place;
 use crate::ingest::Ingest;
-use crate::principal::Principal;
-use crate::problem::{Body, Code, Problem};
 use axum::Json;
 use axum::extract::{Request, State};
+use edge::principal::Principal;
+use edge::problem::{Code, Problem};
+use edge::refusals::WebhookRefusals;
 use schemas::events::customer_actions::{PaymentOutcome, PaymentReported};
 use schemas::id::{OrderId, PaymentId};
 use schemas::limits::{AMOUNT_MAX, NAME_MAX};
@@ -55,13 +56,13 @@ pub(crate) struct Received {
 /// Takes the payment provider's report.
 #[utoipa::path(post, path = "/v1/payments/webhook", tag = "payments",
     params(("Watermart-Signature" = String, Header)), request_body = Webhook,
-    responses((status = 200, body = Received), (status = "4XX", body = Body<'_>)))]
+    responses((status = 200, body = Received), WebhookRefusals<'_>))]
 pub(crate) async fn post(
     State(ingest): State<Ingest>,
     request: Request,
 ) -> Result<Json<Received>, Problem> {
     let signature = request.headers().get("watermart-signature").cloned();
-    let body = raw_body(request, &ingest).await?;
+    let body = raw_body(request, &ingest, BODY_BYTES_MAX).await?;
     let signature = signature.as_ref().and_then(|value| value.to_str().ok()).unwrap_or("");
     let action = ingest.report(signature, &body)?;
     ingest.append_one(Principal::PROVIDER, &action).await?;

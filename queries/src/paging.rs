@@ -5,9 +5,9 @@
 
 use crate::Queries;
 use crate::freshness::{Freshness, number, parameters, unknown};
-use crate::problem::Problem;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use edge::problem::Problem;
 use serde::Serialize;
 use sinks::view_store::rows::View;
 use sinks::view_store::{Stored, ViewError};

@@ -6,9 +6,10 @@
 use crate::Queries;
 use crate::answer::rfc3339;
 use crate::freshness::applied;
-use crate::problem::{Body, Code, Problem};
 use axum::Json;
 use axum::extract::State;
+use edge::principal::Principal;
+use edge::problem::{Body, Code, Problem};
 use schemas::time::Timestamp;
 use schemas::topic::TopicPartition;
 use serde::Serialize;
@@ -107,7 +108,10 @@ pub(crate) struct Health {
     get, path = "/v1/status", tag = "running",
     responses((status = 200, body = Report))
 )]
-pub(crate) async fn get(State(queries): State<Queries>) -> Result<Json<Report>, Problem> {
+pub(crate) async fn get(
+    State(queries): State<Queries>,
+    _: Principal,
+) -> Result<Json<Report>, Problem> {
     Ok(Json(queries.report().await?))
 }
 
@@ -122,7 +126,7 @@ pub(crate) async fn live() -> Json<Health> {
     get, path = "/readyz", tag = "running",
     responses(
         (status = 200, body = Health),
-        (status = 503, body = Body, content_type = "application/problem+json"),
+        (status = 503, body = Body<'_>, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn ready(State(queries): State<Queries>) -> Result<Json<Health>, Problem> {

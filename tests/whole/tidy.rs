@@ -102,6 +102,35 @@ fn every_breach_is_found() {
     }
 }
 
+/// Handlers that do not ask who it is that asks.
+fn anonymous(text: &str) -> Vec<&str> {
+    let described = text.split("#[utoipa::path(").skip(1);
+    described
+        .filter_map(|handler| {
+            let (name, rest) = handler.split_once("async fn ")?.1.split_once('(')?;
+            let arguments = rest.split_once(") ->")?.0;
+            let known = ["Principal", ": Call"].iter().any(|asked| arguments.contains(asked));
+            (!known).then_some(name)
+        })
+        .collect()
+}
+
+#[test]
+fn every_handler_knows_who_asks() {
+    let mut found = Vec::new();
+    for (path, text) in files(".rs") {
+        if path.starts_with("ingest-api/src/") || path.starts_with("queries/src/") {
+            found.extend(anonymous(&text).iter().map(|name| format!("{path}: {name}")));
+        }
+    }
+    // What starts and stops servers has no token; the provider is known by its signature.
+    let open = ["ingest-api/src/webhook.rs: post", "queries/src/status.rs: live"];
+    assert_eq!(found, [open[0], open[1], "queries/src/status.rs: ready"]);
+    let handler = "#[utoipa::path(get)]\npub(crate) async fn get(State(q): State<Q>) -> A {";
+    assert_eq!(anonymous(handler), ["get"]);
+    assert_eq!(anonymous(&handler.replace("State<Q>", "State<Q>, _: Principal")), [""; 0]);
+}
+
 #[test]
 fn the_rules_depend_on_nothing_but_the_contract() {
     let manifest = fs::read_to_string(root().join("processors/machines/Cargo.toml")).unwrap();
