@@ -11,9 +11,9 @@ use edge::front::front;
 use ingest_api::action::Resource;
 use ingest_api::ingest::{Ingest, Limits, Ports, Resources};
 use processors::engine::{Engine, Options, Parts};
+use processors::invariants::Count;
 use processors::payment_worker::PaymentWorker;
-use queries::EngineStatus;
-use queries::Queries;
+use queries::{EngineStatus, Invariant, Queries};
 use schemas::codec::Codec;
 use schemas::events::epochs::Settings;
 use schemas::time::Timestamp;
@@ -300,10 +300,14 @@ fn engine_status(
             epoch: status.epoch,
             now: status.now.unwrap_or(Timestamp(0)),
             workers,
-            invariants: std::collections::BTreeMap::new(),
+            invariants: status.invariants.iter().map(counted).collect(),
             dead_letters: status.dead_letters,
         }
     }
+}
+
+fn counted((id, count): (&'static str, Count)) -> (&'static str, Invariant) {
+    (id, Invariant { checked: count.checked, breaches: count.breaches })
 }
 
 /// The read side's resources, for actions that wait for their decision.

@@ -36,8 +36,8 @@ pub struct EngineStatus {
     pub now: Timestamp,
     /// Timely threads.
     pub workers: usize,
-    /// By an invariant's id: how often it was checked, and how often it did not hold.
-    pub invariants: BTreeMap<String, (u64, u64)>,
+    /// By an invariant's id, of those that are checked while the shop runs.
+    pub invariants: BTreeMap<&'static str, Invariant>,
     /// Records put aside.
     pub dead_letters: u64,
 }
@@ -63,8 +63,9 @@ pub(crate) struct Report {
     /// The newest one; null until checkpoints are taken.
     #[schema(value_type = Option<Object>)]
     checkpoint: (),
-    /// By id.
-    pub(crate) invariants: BTreeMap<String, Invariant>,
+    /// By id, of those that are checked while the shop runs, counted since it started.
+    #[schema(value_type = BTreeMap<String, Invariant>)]
+    pub(crate) invariants: BTreeMap<&'static str, Invariant>,
     /// Records put aside.
     pub(crate) dead_letters: u64,
 }
@@ -91,9 +92,11 @@ pub(crate) struct ViewStatus {
 
 /// How often an invariant was checked, and how often it did not hold.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-pub(crate) struct Invariant {
-    pub(crate) checked: u64,
-    pub(crate) breaches: u64,
+pub struct Invariant {
+    /// Checks.
+    pub checked: u64,
+    /// Checks in which it did not hold. An alarm if there is any.
+    pub breaches: u64,
 }
 
 /// Whether the server runs.
@@ -143,7 +146,6 @@ impl Queries {
         // After the ends, so that nothing is called applied beyond them without need.
         let mark = Arc::clone(&self.views.marks().borrow());
         let log: BTreeMap<_, _> = progress(&mark, ends.as_deref());
-        let invariant = |(checked, breaches)| Invariant { checked, breaches };
         Ok(Report {
             version: env!("CARGO_PKG_VERSION"),
             generation: engine.generation,
@@ -153,7 +155,7 @@ impl Queries {
             views: self.view_statuses(&mark, &log)?,
             log,
             checkpoint: (),
-            invariants: engine.invariants.into_iter().map(|(id, n)| (id, invariant(n))).collect(),
+            invariants: engine.invariants,
             dead_letters: engine.dead_letters,
         })
     }
