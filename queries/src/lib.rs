@@ -2,7 +2,7 @@
 //!
 //! What must stay true here:
 //! - a read that asked for more than the views have waits, and where it cannot wait longer it says
-//!   so ([`freshness`]); it never passes off an old answer;
+//!   so (`freshness.rs`); it never passes off an old answer;
 //! - nothing here changes anything;
 //! - one file a resource, and all routes in [`router`].
 //!
