@@ -29,6 +29,7 @@ const VALUES_MAX: usize = 1_000_000;
 
 /// Actions, each as it would be sent alone.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "shows in the API's description what `post` reads")]
 pub(crate) struct Batch {
     #[schema(min_items = 1, max_items = 1000)]
@@ -37,6 +38,7 @@ pub(crate) struct Batch {
 
 /// An action of a batch.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "shows in the API's description what `action` reads")]
 pub(crate) struct BatchAction {
     #[schema(example = "POST")]

@@ -28,8 +28,8 @@ pub(crate) struct Keyed {
     #[param(rename = "Idempotency-Key", pattern = "^[!-~]{1,255}$")]
     idempotency_key: String,
     /// `wait=N`: answer when it is decided, or after N seconds, 1 to 30.
-    #[param(rename = "Prefer", example = "wait=5")]
-    prefer: Option<String>,
+    #[param(rename = "Prefer", required = false, example = "wait=5")]
+    prefer: String,
 }
 
 /// What an action without a key is asked with.
@@ -38,8 +38,8 @@ pub(crate) struct Keyed {
 #[expect(dead_code, reason = "describes headers; `Call` takes them")]
 pub(crate) struct Waiting {
     /// `wait=N`: answer when it is decided, or after N seconds, 1 to 30.
-    #[param(rename = "Prefer", example = "wait=5")]
-    prefer: Option<String>,
+    #[param(rename = "Prefer", required = false, example = "wait=5")]
+    prefer: String,
 }
 
 /// What a change of a listing is asked with.
@@ -48,11 +48,11 @@ pub(crate) struct Waiting {
 #[expect(dead_code, reason = "describes headers; `Call` takes them")]
 pub(crate) struct Conditional {
     /// The `ETag` of the listing that the caller saw; a stale one is refused.
-    #[param(rename = "If-Match", pattern = r#"^"[0-9]{1,18}(\.[0-9]{1,18})?"$"#)]
-    if_match: Option<String>,
+    #[param(rename = "If-Match", required = false, pattern = r#"^"[0-9]{1,18}(\.[0-9]{1,18})?"$"#)]
+    if_match: String,
     /// `wait=N`: answer when it is decided, or after N seconds, 1 to 30.
-    #[param(rename = "Prefer", example = "wait=5")]
-    prefer: Option<String>,
+    #[param(rename = "Prefer", required = false, example = "wait=5")]
+    prefer: String,
 }
 
 /// A request for one action.

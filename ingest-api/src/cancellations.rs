@@ -2,7 +2,7 @@
 
 use crate::action::{Action, Decided, Key, Resource};
 use crate::call::{Ask, Call, Keyed, read_fields};
-use crate::decision::Accepted;
+use crate::decision::Changing;
 use crate::fields::Place;
 use crate::ingest::Ingest;
 use crate::json::Json;
@@ -15,20 +15,30 @@ use schemas::events::customer_actions::{CancellationRequested, IdempotencyKey};
 use schemas::id::OrderId;
 use schemas::limits::NAME_MAX;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// A cancellation of all lines.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "shows in the API's description what `reason` reads")]
 pub(crate) struct Cancellation {
     /// In the caller's words.
-    #[schema(max_length = 200)]
+    #[schema(min_length = 1, max_length = 200)]
     reason: String,
+    /// An order is called off as a whole.
+    #[schema(schema_with = null, required = false)]
+    lines: (),
+}
+
+fn null() -> Object {
+    ObjectBuilder::new().schema_type(Type::Null).build()
 }
 
 /// Calls an order off.
 #[utoipa::path(post, path = "/v1/orders/{order_id}/cancellations", tag = "orders",
     params(("order_id" = String, Path), Keyed),
     request_body = Cancellation,
-    responses((status = 202, body = Accepted), (status = 200, body = Object), ActionRefusals<'_>))]
+    responses(Changing, ActionRefusals<'_>))]
 pub(crate) async fn post(
     State(ingest): State<Ingest>,
     PathId(order_id): PathId<OrderId>,
@@ -40,7 +50,7 @@ pub(crate) async fn post(
 
 pub(crate) fn action(order_id: OrderId, ask: &Ask, json: &Json<'_>) -> Result<Action, Problem> {
     let idempotency_key = ask.key()?;
-    let Cancellation { reason } = read_fields(json, cancellation)?;
+    let reason = read_fields(json, reason)?;
     let key = Key::Order(order_id);
     let action_id = key.action(idempotency_key, "cancellations", &[reason.as_bytes()]);
     let idempotency_key = IdempotencyKey::Text(idempotency_key.into());
@@ -48,12 +58,12 @@ pub(crate) fn action(order_id: OrderId, ask: &Ask, json: &Json<'_>) -> Result<Ac
     Ok(Action::new(action_id, key, Decided::Changed(Resource::Order(order_id)), event))
 }
 
-fn cancellation(body: Place<'_, '_>) -> Option<Cancellation> {
+fn reason(body: Place<'_, '_>) -> Option<String> {
     body.object(&["reason", "lines"], |fields| {
         let reason = fields.required("reason", |reason| reason.text(1..=NAME_MAX));
         let all = "must be null: an order is called off as a whole";
         let lines = fields.optional("lines", |lines| lines.refuse::<()>(all));
         lines?;
-        Some(Cancellation { reason: reason? })
+        reason
     })
 }

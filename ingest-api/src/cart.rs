@@ -2,7 +2,7 @@
 
 use crate::action::{Action, Decided, Key, Resource};
 use crate::call::{Ask, Call, Keyed, Waiting, read_fields};
-use crate::decision::Accepted;
+use crate::decision::{Adding, Changing};
 use crate::fields::Place;
 use crate::ingest::Ingest;
 use crate::json::Json;
@@ -20,8 +20,9 @@ use utoipa::ToSchema;
 
 /// More of a product.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewItem {
-    #[schema(value_type = String)]
+    #[schema(value_type = CallersId)]
     product_id: ProductId,
     #[schema(minimum = 1, maximum = 1_000_000)]
     quantity: u32,
@@ -29,7 +30,8 @@ pub(crate) struct NewItem {
 
 /// How many there shall be.
 #[derive(ToSchema)]
-pub(crate) struct Units {
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewQuantity {
     #[schema(minimum = 1, maximum = 1_000_000)]
     quantity: u32,
 }
@@ -38,7 +40,7 @@ pub(crate) struct Units {
 #[utoipa::path(post, path = "/v1/customers/{customer_id}/cart/items", tag = "cart",
     params(("customer_id" = inline(CallersId), Path), Keyed),
     request_body = NewItem,
-    responses((status = 202, body = Accepted), (status = 201, body = Object), ActionRefusals<'_>))]
+    responses(Adding, ActionRefusals<'_>))]
 pub(crate) async fn post_item(
     State(ingest): State<Ingest>,
     PathId(customer_id): PathId<CustomerId>,
@@ -51,8 +53,8 @@ pub(crate) async fn post_item(
 /// Sets how many of a product are in the cart.
 #[utoipa::path(put, path = "/v1/customers/{customer_id}/cart/items/{product_id}", tag = "cart",
     params(("customer_id" = inline(CallersId), Path), ("product_id" = inline(CallersId), Path), Waiting),
-    request_body = Units,
-    responses((status = 202, body = Accepted), (status = 200, body = Object), ActionRefusals<'_>))]
+    request_body = NewQuantity,
+    responses(Changing, ActionRefusals<'_>))]
 pub(crate) async fn put_item(
     State(ingest): State<Ingest>,
     PathIds(customer_id, product_id): PathIds<CustomerId, ProductId>,
@@ -65,7 +67,7 @@ pub(crate) async fn put_item(
 /// Takes a product out of the cart.
 #[utoipa::path(delete, path = "/v1/customers/{customer_id}/cart/items/{product_id}", tag = "cart",
     params(("customer_id" = inline(CallersId), Path), ("product_id" = inline(CallersId), Path), Waiting),
-    responses((status = 202, body = Accepted), (status = 200, body = Object), ActionRefusals<'_>))]
+    responses(Changing, ActionRefusals<'_>))]
 pub(crate) async fn delete_item(
     State(ingest): State<Ingest>,
     PathIds(customer_id, product_id): PathIds<CustomerId, ProductId>,
@@ -97,7 +99,7 @@ pub(crate) fn put_action(
     product_id: ProductId,
     json: &Json<'_>,
 ) -> Result<Action, Problem> {
-    let Units { quantity } = read_fields(json, units)?;
+    let NewQuantity { quantity } = read_fields(json, units)?;
     Ok(set_action(ingest, customer_id, product_id, quantity))
 }
 
@@ -122,9 +124,9 @@ fn new_item(body: Place<'_, '_>) -> Option<NewItem> {
     })
 }
 
-fn units(body: Place<'_, '_>) -> Option<Units> {
+fn units(body: Place<'_, '_>) -> Option<NewQuantity> {
     body.object(&["quantity"], |fields| {
         let quantity = fields.required("quantity", |units| units.whole(1..=QUANTITY_MAX.into()));
-        Some(Units { quantity: quantity? })
+        Some(NewQuantity { quantity: quantity? })
     })
 }

@@ -2,12 +2,13 @@
 
 use crate::action::{Action, Decided, Key};
 use crate::call::{Ask, Call, Keyed, read_fields};
-use crate::decision::Accepted;
+use crate::decision::Adding;
 use crate::fields::Place;
 use crate::ingest::Ingest;
 use crate::json::Json;
 use axum::extract::State;
 use axum::response::Response;
+use edge::path_id::CallersId;
 use edge::problem::Problem;
 use edge::refusals::ActionRefusals;
 use schemas::events::customer_actions::{CheckoutRequested, IdempotencyKey};
@@ -19,26 +20,29 @@ use utoipa::ToSchema;
 
 /// A checkout.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Checkout {
-    #[schema(value_type = String)]
+    #[schema(value_type = CallersId)]
     customer_id: CustomerId,
     /// What is bought; none is the cart.
     #[schema(value_type = Option<Vec<Item>>, min_items = 1, max_items = 100)]
     items: Option<Vec<OrderLine>>,
     /// ISO 4217.
-    #[schema(value_type = String, example = "USD")]
+    #[schema(value_type = String, example = "USD", pattern = "^[A-Z]{3}$")]
     currency: Currency,
     #[schema(value_type = Address)]
     ship_to: RegionId,
     /// The payment method's token, as the gateway understands it.
-    #[schema(value_type = String, example = "tok_ok")]
+    #[schema(value_type = CallersId, example = "tok_ok")]
     payment_method: PaymentMethod,
 }
 
 /// An item of a checkout.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "shows in the API's description what `item` reads")]
 pub(crate) struct Item {
+    #[schema(value_type = CallersId)]
     product_id: String,
     #[schema(minimum = 1, maximum = 1_000_000)]
     quantity: u32,
@@ -49,9 +53,10 @@ pub(crate) struct Item {
 
 /// Where an order goes.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "shows in the API's description what `checkout` reads")]
 pub(crate) struct Address {
-    #[schema(example = "eu")]
+    #[schema(value_type = CallersId, example = "eu")]
     region: String,
 }
 
@@ -59,7 +64,7 @@ pub(crate) struct Address {
 #[utoipa::path(post, path = "/v1/checkouts", tag = "orders",
     params(Keyed),
     request_body = Checkout,
-    responses((status = 202, body = Accepted), (status = 201, body = Object), ActionRefusals<'_>))]
+    responses(Adding, ActionRefusals<'_>))]
 pub(crate) async fn post(State(ingest): State<Ingest>, call: Call) -> Result<Response, Problem> {
     let action = action(&call.ask, &call.json()?)?;
     ingest.act(&call, action).await

@@ -14,9 +14,10 @@ use edge::problem::{Code, Problem};
 use schemas::events::orders::Reason;
 use schemas::id::OrderId;
 use serde::Serialize;
+use serde_json::Value;
 use sinks::view_store::ViewError;
 use sinks::view_store::rows::{OrderState, Row, View};
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 /// An action that is durable on the log.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,6 +29,30 @@ pub(crate) struct Accepted {
     position: String,
     /// What it changes.
     url: String,
+}
+
+/// The answers to an action that adds something.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes answers; `Ingest::act` gives them")]
+pub(crate) enum Adding {
+    /// With `Prefer: wait`: what the action added to, as it is after the decision.
+    #[response(status = 201)]
+    Decided(Value),
+    /// The action is durable on the log.
+    #[response(status = 202)]
+    Taken(Accepted),
+}
+
+/// The answers to an action that changes something.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes answers; `Ingest::act` gives them")]
+pub(crate) enum Changing {
+    /// With `Prefer: wait`: what the action changed, as it is after the decision.
+    #[response(status = 200)]
+    Decided(Value),
+    /// The action is durable on the log.
+    #[response(status = 202)]
+    Taken(Accepted),
 }
 
 impl Accepted {

@@ -2,7 +2,7 @@
 
 use crate::action::{Action, Decided, Key, Resource};
 use crate::call::{Ask, Call, Conditional, read_fields};
-use crate::decision::Accepted;
+use crate::decision::Changing;
 use crate::fields::Place;
 use crate::ingest::Ingest;
 use crate::json::Json;
@@ -22,11 +22,12 @@ const URL_MAX: usize = 2000;
 
 /// A listing.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "shows in the API's description what `listing` reads")]
-pub(crate) struct Product {
-    #[schema(example = "acme")]
+pub(crate) struct NewListing {
+    #[schema(value_type = CallersId, example = "acme")]
     seller_id: String,
-    #[schema(max_length = 200)]
+    #[schema(min_length = 1, max_length = 200)]
     name: String,
     #[schema(max_length = 10_000)]
     description: Option<String>,
@@ -38,7 +39,7 @@ pub(crate) struct Product {
     #[schema(minimum = 0, maximum = 10_000_000_000i64)]
     price: i64,
     /// ISO 4217.
-    #[schema(example = "USD")]
+    #[schema(example = "USD", pattern = "^[A-Z]{3}$")]
     currency: String,
     /// At most 50.
     attributes: Option<BTreeMap<String, String>>,
@@ -52,8 +53,8 @@ pub(crate) struct Product {
 /// Puts a listing up or changes it.
 #[utoipa::path(put, path = "/v1/products/{product_id}", tag = "products",
     params(("product_id" = inline(CallersId), Path), Conditional),
-    request_body = Product,
-    responses((status = 202, body = Accepted), (status = 200, body = Object), ActionRefusals<'_>))]
+    request_body = NewListing,
+    responses(Changing, ActionRefusals<'_>))]
 pub(crate) async fn put(
     State(ingest): State<Ingest>,
     PathId(product_id): PathId<ProductId>,
@@ -66,7 +67,7 @@ pub(crate) async fn put(
 /// Takes a listing down.
 #[utoipa::path(delete, path = "/v1/products/{product_id}", tag = "products",
     params(("product_id" = inline(CallersId), Path), Conditional),
-    responses((status = 202, body = Accepted), (status = 200, body = Object), ActionRefusals<'_>))]
+    responses(Changing, ActionRefusals<'_>))]
 pub(crate) async fn delete(
     State(ingest): State<Ingest>,
     PathId(product_id): PathId<ProductId>,

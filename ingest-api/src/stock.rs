@@ -2,7 +2,7 @@
 
 use crate::action::{Action, Decided, Key, Resource};
 use crate::call::{Ask, Call, Keyed, Waiting, read_fields};
-use crate::decision::Accepted;
+use crate::decision::{Adding, Changing};
 use crate::fields::Place;
 use crate::ingest::Ingest;
 use crate::json::Json;
@@ -21,32 +21,36 @@ use utoipa::ToSchema;
 
 /// Goods that arrived.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Receipt {
-    #[schema(value_type = String)]
+    #[schema(value_type = CallersId)]
     warehouse_id: WarehouseId,
     #[schema(minimum = 1, maximum = 1_000_000)]
     quantity: u32,
     /// The caller's word for it.
-    #[schema(required = false, max_length = 200)]
+    #[schema(value_type = Option<String>, max_length = 200)]
     reference: String,
 }
 
 /// A recount or damage: a fact, never refused for being too low.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Adjustment {
-    #[schema(value_type = String)]
+    #[schema(value_type = CallersId)]
     warehouse_id: WarehouseId,
     /// Units more or, negative, less; not 0.
     #[schema(minimum = -1_000_000, maximum = 1_000_000)]
     change: i64,
-    #[schema(max_length = 200, example = "damaged")]
+    #[schema(min_length = 1, max_length = 200, example = "damaged")]
     reason: String,
     /// The stock level's version that the caller saw; a stale one is refused.
+    #[schema(maximum = 9_223_372_036_854_775_807i64)]
     expected_version: Option<u64>,
 }
 
 /// Units never to be promised.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct SafetyStock {
     #[schema(maximum = 1_000_000)]
     safety_stock: u32,
@@ -56,7 +60,7 @@ pub(crate) struct SafetyStock {
 #[utoipa::path(post, path = "/v1/products/{product_id}/stock/receipts", tag = "stock",
     params(("product_id" = inline(CallersId), Path), Keyed),
     request_body = Receipt,
-    responses((status = 202, body = Accepted), (status = 201, body = Object), ActionRefusals<'_>))]
+    responses(Adding, ActionRefusals<'_>))]
 pub(crate) async fn post_receipt(
     State(ingest): State<Ingest>,
     PathId(product_id): PathId<ProductId>,
@@ -70,7 +74,7 @@ pub(crate) async fn post_receipt(
 #[utoipa::path(post, path = "/v1/products/{product_id}/stock/adjustments", tag = "stock",
     params(("product_id" = inline(CallersId), Path), Keyed),
     request_body = Adjustment,
-    responses((status = 202, body = Accepted), (status = 201, body = Object), ActionRefusals<'_>))]
+    responses(Adding, ActionRefusals<'_>))]
 pub(crate) async fn post_adjustment(
     State(ingest): State<Ingest>,
     PathId(product_id): PathId<ProductId>,
@@ -84,7 +88,7 @@ pub(crate) async fn post_adjustment(
 #[utoipa::path(put, path = "/v1/products/{product_id}/stock/{warehouse_id}", tag = "stock",
     params(("product_id" = inline(CallersId), Path), ("warehouse_id" = inline(CallersId), Path), Waiting),
     request_body = SafetyStock,
-    responses((status = 202, body = Accepted), (status = 200, body = Object), ActionRefusals<'_>))]
+    responses(Changing, ActionRefusals<'_>))]
 pub(crate) async fn put_safety_stock(
     State(ingest): State<Ingest>,
     PathIds(product_id, warehouse_id): PathIds<ProductId, WarehouseId>,

@@ -27,23 +27,29 @@ const DELIVERY_MAX: usize = 1000;
 
 /// A report of the payment provider.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "shows in the API's description what `report` reads")]
 pub(crate) struct Webhook {
-    #[schema(max_length = 255)]
+    #[schema(min_length = 1, max_length = 255)]
     id: String,
-    /// `payment.` and authorized, declined, captured, voided or refunded.
-    #[schema(example = "payment.authorized")]
+    /// What became of the payment.
+    #[schema(
+        pattern = "^payment\\.(authorized|declined|captured|voided|refunded)$",
+        example = "payment.authorized"
+    )]
     r#type: String,
     payment_id: String,
     order_id: String,
     /// In minor units.
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_000_000i64)]
     amount: i64,
     /// ISO 4217.
-    #[schema(example = "USD")]
+    #[schema(example = "USD", pattern = "^[A-Z]{3}$")]
     currency: String,
     /// RFC 3339.
+    #[schema(min_length = 1, max_length = 200)]
     created_at: Option<String>,
+    #[schema(max_length = 200)]
     decline_code: Option<String>,
 }
 

@@ -54,7 +54,7 @@ pub(crate) struct Cart {
 
 /// A customer's cart; one that was never used is empty, of version 0.
 #[utoipa::path(
-    get, path = "/v1/customers/{customer_id}/cart", tag = "customers",
+    get, path = "/v1/customers/{customer_id}/cart", tag = "cart",
     params(("customer_id" = inline(CallersId), Path), Freshness),
     responses((status = 200, body = Cart), ReadRefusals<'_>)
 )]

@@ -65,13 +65,13 @@ impl Scope {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Freshness {
     /// See at least this position: of an acknowledged action, or of another read.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = String, required = false, min_length = 1)]
     pub(crate) after: Option<Position>,
     /// Of carts, orders and payments `strong` is the default, of the rest `eventual`.
-    #[param(inline)]
+    #[param(value_type = Consistency, required = false, inline)]
     pub(crate) consistency: Option<Consistency>,
     /// Seconds to wait at most, 0 to 30; 2 by default.
-    #[param(minimum = 0, maximum = 30)]
+    #[param(value_type = u64, required = false, minimum = 0, maximum = 30)]
     pub(crate) wait: Option<u64>,
 }
 

@@ -122,7 +122,7 @@ pub(crate) async fn get(
 
 /// A customer's orders, newest first.
 #[utoipa::path(
-    get, path = "/v1/customers/{customer_id}/orders", tag = "customers",
+    get, path = "/v1/customers/{customer_id}/orders", tag = "orders",
     params(("customer_id" = inline(CallersId), Path), PageParameters, Freshness),
     responses((status = 200, body = Page<Order>), ReadRefusals<'_>)
 )]

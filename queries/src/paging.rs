@@ -41,10 +41,11 @@ pub(crate) struct Paging {
 #[expect(dead_code, reason = "describes parameters; `Paging` takes them")]
 pub(crate) struct PageParameters {
     /// Items on a page; 20 by default.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<u32>,
+    #[param(required = false, minimum = 1, maximum = 100)]
+    limit: u32,
     /// `next_cursor` of the page before.
-    cursor: Option<String>,
+    #[param(required = false, min_length = 1)]
+    cursor: String,
 }
 
 impl<S: Sync> FromRequestParts<S> for Paging {

@@ -46,7 +46,7 @@ impl From<schemas::events::lines::Level> for Level {
 
 /// The open reservations of a product, by order id.
 #[utoipa::path(
-    get, path = "/v1/products/{product_id}/reservations", tag = "products",
+    get, path = "/v1/products/{product_id}/reservations", tag = "stock",
     params(("product_id" = inline(CallersId), Path), PageParameters, Freshness),
     responses((status = 200, body = Page<Reservation>), ReadRefusals<'_>)
 )]

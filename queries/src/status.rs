@@ -55,6 +55,8 @@ pub(crate) struct Report {
     #[serde(serialize_with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     now: Timestamp,
+    /// How long ago that was; null before the first epoch. Without input there is one a second.
+    epoch_age_ms: Option<u64>,
     /// Threads that decide.
     workers: usize,
     /// By topic and partition, of all that plans cut.
@@ -151,6 +153,7 @@ impl Queries {
             generation: engine.generation,
             epoch: engine.epoch,
             now: engine.now,
+            epoch_age_ms: (engine.epoch > 0).then(|| self.age_ms(engine.now)),
             workers: engine.workers,
             views: self.view_statuses(&mark, &log)?,
             log,
@@ -171,6 +174,11 @@ impl Queries {
         }
     }
 
+    /// Milliseconds since then; none if the wall clock was set back meanwhile.
+    fn age_ms(&self, at: Timestamp) -> u64 {
+        u64::try_from(self.clock.now().0.saturating_sub(at.0)).unwrap_or(0)
+    }
+
     fn view_statuses(
         &self,
         mark: &Mark,
@@ -179,10 +187,10 @@ impl Queries {
         let all_applied = log.values().all(|p| p.end.is_some_and(|end| p.applied >= end));
         let age_ms = match mark.epoch {
             // No epoch has an age yet: what waits has waited since the start at most.
-            0 => i64::try_from(self.clock.elapsed().as_millis()).unwrap_or(i64::MAX),
-            _ => self.clock.now().0.saturating_sub(mark.now.0),
+            0 => u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX),
+            _ => self.age_ms(mark.now),
         };
-        let lag_ms = if all_applied { 0 } else { u64::try_from(age_ms).unwrap_or(0) };
+        let lag_ms = if all_applied { 0 } else { age_ms };
         let status = |view: &View| {
             let rows = self.views.rows(*view)?;
             Ok(ViewStatus { name: view.name(), epoch: mark.epoch, lag_ms, rows })

@@ -54,7 +54,7 @@ pub(crate) struct Stock {
 
 /// A product's stock.
 #[utoipa::path(
-    get, path = "/v1/products/{product_id}/stock", tag = "products",
+    get, path = "/v1/products/{product_id}/stock", tag = "stock",
     params(("product_id" = inline(CallersId), Path), Freshness),
     responses((status = 200, body = Stock), ReadRefusals<'_>)
 )]

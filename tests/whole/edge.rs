@@ -122,3 +122,34 @@ fn a_body_that_is_too_large_or_not_json_is_refused_at_once() {
     let settled = json!({ "name": "A", "region": "eu" });
     assert_eq!(shop.ask(Ask::put("/v1/warehouses/A", settled).and_wait()).status, 200);
 }
+
+#[test]
+fn the_description_says_what_a_body_may_hold_and_that_it_may_hold_no_more() {
+    let (shop, _data) = Shop::with_warehouses(&[]);
+    let api = shop.ask(Ask::get("/openapi.json")).body;
+    let mut bodies = BTreeMap::new();
+    for (path, item) in api["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+            if let Some(reference) = schema["$ref"].as_str() {
+                let name = reference.rsplit('/').next().unwrap();
+                bodies.insert(format!("{method} {path}"), &api["components"]["schemas"][name]);
+            }
+            // Every way an operation may end is described, and each refusal in the one shape.
+            for (status, answer) in operation["responses"].as_object().unwrap() {
+                let problem = &answer["content"]["application/problem+json"]["schema"]["$ref"];
+                let refused = status.starts_with(['4', '5']);
+                assert_eq!(*problem == "#/components/schemas/Problem", refused, "{path} {status}");
+            }
+        }
+    }
+    assert_eq!(bodies.len(), 11, "{:?}", bodies.keys());
+    for (operation, body) in &bodies {
+        assert_eq!(body["additionalProperties"], false, "{operation}: {body}");
+    }
+    // A shape of the way out has not taken the place of one of the way in by its name.
+    let put = &bodies["put /v1/products/{product_id}"]["required"];
+    assert_eq!(*put, json!(["seller_id", "name", "price", "currency"]));
+    let put = &bodies["put /v1/warehouses/{warehouse_id}"]["required"];
+    assert_eq!(*put, json!(["name", "region"]));
+}

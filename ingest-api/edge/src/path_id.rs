@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 /// What a caller's id must be.
 pub const CALLERS_ID: &str = "must be 1 to 64 characters of A-Za-z0-9._-";
 
-/// A caller's id, for the API's description.
+/// An id that the caller chose.
 #[derive(ToSchema)]
 #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$", example = "P1")]
 pub struct CallersId(pub String);

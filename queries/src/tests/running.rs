@@ -27,6 +27,7 @@ async fn status_tells_how_far_the_log_is_applied() {
         ("generation", json!(4)),
         ("epoch", json!(1)),
         ("now", json!("2026-11-23T09:30:00.125Z")),
+        ("epoch_age_ms", json!(31)),
         ("workers", json!(2)),
         ("checkpoint", json!(null)),
         ("invariants", json!({"I1": {"checked": 8, "breaches": 0}})),
