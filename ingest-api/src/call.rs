@@ -209,7 +209,11 @@ fn wait(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
 
 /// `If-Match: "7.123"`: the part before the dot is the listing's version, the epoch is not asked.
 fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let mut values = headers.get_all(header::IF_MATCH).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Problem::malformed("if_match", "must be given once"));
+    }
     let version = value.to_str().ok().and_then(|text| {
         let tag = text.trim().strip_prefix('"')?.strip_suffix('"')?;
         let (version, epoch) = tag.split_once('.').unwrap_or((tag, "0"));

@@ -110,7 +110,7 @@ fn checkout(body: Place<'_, '_>) -> Option<Checkout> {
     const FIELDS: [&str; 5] = ["customer_id", "items", "currency", "ship_to", "payment_method"];
     body.object(&FIELDS, |fields| {
         let customer_id = fields.required("customer_id", Place::id);
-        let items = fields.optional("items", |items| items.list(1..=LINES_MAX, item));
+        let items = fields.optional("items", items);
         let currency = fields.required("currency", Place::currency);
         let ship_to = fields.required("ship_to", |address| {
             address.object(&["region"], |fields| fields.required("region", Place::id))
@@ -124,6 +124,18 @@ fn checkout(body: Place<'_, '_>) -> Option<Checkout> {
             payment_method: PaymentMethod(payment_method?),
         })
     })
+}
+
+/// A product may stand twice, and is one line then; at two prices the shopper cannot have seen it.
+fn items(place: Place<'_, '_>) -> Option<Vec<OrderLine>> {
+    let items = place.list(1..=LINES_MAX, item)?;
+    for (index, item) in items.iter().enumerate() {
+        let same = |other: &&OrderLine| other.product_id == item.product_id;
+        if items[..index].iter().find(same).is_some_and(|other| other.price != item.price) {
+            return place.refuse(format!("has {} at two prices", item.product_id));
+        }
+    }
+    Some(items)
 }
 
 fn item(item: Place<'_, '_>) -> Option<OrderLine> {

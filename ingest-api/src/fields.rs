@@ -4,6 +4,7 @@
 //! A field that is null is a field that is absent. Unknown names, and names given twice, are
 //! errors of their own.
 
+use crate::currencies;
 use crate::json::Json;
 use edge::path_id::CALLERS_ID;
 use edge::problem::{FieldError, Problem, escaped};
@@ -195,7 +196,8 @@ impl<'j, 't> Place<'j, 't> {
 
     /// A currency.
     pub(crate) fn currency(self) -> Option<Currency> {
-        Currency::parse(self.str()?).or_else(|| self.refuse("must be three capital letters"))
+        let must = "must be a currency of ISO 4217: three capital letters";
+        currencies::known(self.str()?).or_else(|| self.refuse(must))
     }
 
     /// The value as it is.

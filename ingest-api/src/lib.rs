@@ -17,6 +17,7 @@ mod call;
 mod cancellations;
 mod cart;
 mod checkouts;
+mod currencies;
 mod decision;
 mod fields;
 pub mod ingest;

@@ -129,7 +129,8 @@ impl Problem {
 
     fn naming(code: Code, errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
-            [one] => format!("{} {}", one.pointer, one.detail),
+            [FieldError { pointer, detail }] if pointer.is_empty() => format!("the body {detail}"),
+            [FieldError { pointer, detail }] => format!("{pointer} {detail}"),
             many => format!("{} fields are not valid", many.len()),
         };
         Self { errors, ..Self::new(code, detail) }

@@ -26,10 +26,15 @@ async fn a_checkout_that_is_not_right_names_every_bad_field_and_leaves_no_event(
     let wrong =
         with(r#"{"product_id":"P 1","quantity":0,"price":-1},{"quantity":1.0,"price":1e3},7"#);
     let beyond = with(r#"{"product_id":"P1","quantity":1000001,"price":18446744073709551616}"#);
+    let two_prices = with(
+        r#"{"product_id":"P1","quantity":1,"price":5},{"product_id":"P2","quantity":1,"price":5},
+           {"product_id":"P1","quantity":1,"price":6}"#,
+    );
     let texts = with(r#"{"product_id":1,"quantity":"2","price":true,"sku":1}"#);
     let address = CHECKOUT.replace(r#"{"region":"eu"}"#, r#"{"region":"","a/b~":1}"#);
     let twice = CHECKOUT.replace(r#""currency":"USD""#, r#""currency":"USD","currency":"EUR""#);
     let null = CHECKOUT.replace(r#""USD""#, "null");
+    let unknown = CHECKOUT.replace("USD", "ZZZ");
     check(&[
         ("POST", path, "", 400, "malformed", &[]),
         ("POST", path, "{", 400, "malformed", &[]),
@@ -45,6 +50,7 @@ async fn a_checkout_that_is_not_right_names_every_bad_field_and_leaves_no_event(
         ),
         ("POST", path, &many, 422, "invalid", &["/items"]),
         ("POST", path, &none, 422, "invalid", &["/items"]),
+        ("POST", path, &two_prices, 422, "invalid", &["/items"]),
         (
             "POST",
             path,
@@ -73,6 +79,7 @@ async fn a_checkout_that_is_not_right_names_every_bad_field_and_leaves_no_event(
         ("POST", path, &address, 422, "invalid", &["/ship_to/a~1b~0", "/ship_to/region"]),
         ("POST", path, &twice, 422, "invalid", &["/currency"]),
         ("POST", path, &null, 422, "invalid", &["/currency"]),
+        ("POST", path, &unknown, 422, "invalid", &["/currency"]),
     ])
     .await;
 }
@@ -223,6 +230,7 @@ async fn headers_that_are_not_right_are_refused() {
         ),
         ("DELETE", product, &[("if-match", "7")], 400, "malformed", tag),
         ("DELETE", product, &[("if-match", "\"7.x\"")], 400, "malformed", tag),
+        ("DELETE", product, &[("if-match", "\"1\""), ("if-match", "\"2\"")], 400, "malformed", tag),
         ("DELETE", product, &[("if-match", "*")], 400, "malformed", tag),
         ("DELETE", product, &[("if-match", "\"9223372036854775808\"")], 400, "malformed", tag),
     ];
