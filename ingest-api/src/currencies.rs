@@ -34,7 +34,7 @@ mod tests {
         for code in codes {
             assert_eq!(known(code).expect(code).as_str(), code);
         }
-        for code in ["", "US", "USDX", "usd", "XXX", "AAA", "ZZZ", "D A"] {
+        for code in ["", "US", "USDX", "usd", "XAU", "AAA", "ZZZ", "D A"] {
             assert_eq!(known(code), None, "{code}");
         }
     }

@@ -107,9 +107,10 @@ async function refresh() {
     if (!status.ok) throw new Error(`status answers ${status.status}`);
     const broken = render(await status.json());
     document.body.classList.remove("stale");
-    if (broken.length > 0) say(`Alarm: ${broken.join(", ")} does not hold; see the log of the server`, "bad");
-    else if (ready.ok) say("Open: orders are taken and decided", "good");
-    else say(`Not ready: ${(await ready.json()).detail}`, "bad");
+    const alarm = broken.length > 0 ? `Alarm: ${broken.join(", ")} broken, the server's log says where` : "";
+    const closed = ready.ok ? "" : `Not ready: ${(await ready.json()).detail}`;
+    const wrong = [closed, alarm].filter((text) => text).join(". ");
+    say(wrong || "Open: orders are taken and decided", wrong ? "bad" : "good");
   } catch (error) {
     document.body.classList.add("stale");
     say(`No answer, figures are old: ${error.message}`, "bad");

@@ -13,3 +13,5 @@ pub mod principal;
 pub mod problem;
 pub mod refusals;
 pub mod request_id;
+#[cfg(test)]
+mod tests;
