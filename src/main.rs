@@ -8,6 +8,7 @@ mod exit;
 mod explain;
 mod load;
 mod parts;
+mod server;
 mod up;
 
 use clap::{CommandFactory as _, FromArgMatches as _};

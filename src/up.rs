@@ -7,6 +7,7 @@
 use crate::cli::{Auth, Global, Up};
 use crate::exit::Failure;
 use crate::parts;
+use crate::server;
 use edge::front::front;
 use ingest_api::action::Resource;
 use ingest_api::ingest::{Ingest, Limits, Ports, Resources};
@@ -155,11 +156,7 @@ impl Shop {
             .merge(ingest_api::routes::router(self.ingest.clone()));
         let app = front(queries::documented(merged));
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = axum::serve(listener, app).with_graceful_shutdown(async {
-            // A sender that is gone is a stop too.
-            let _ = stopped.await;
-        });
-        let mut server = tokio::spawn(server.into_future());
+        let mut server = tokio::spawn(server::serve(listener, app, server::HEAD_MAX, stopped));
         let failed = tokio::task::spawn_blocking(self.engine.failure_source());
         let ready = tokio::task::spawn_blocking(self.engine.ready_source());
         let announced = async {
