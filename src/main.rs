@@ -9,6 +9,7 @@ mod explain;
 mod load;
 mod parts;
 mod running_shop;
+mod server;
 mod up;
 
 use clap::{CommandFactory as _, FromArgMatches as _};

@@ -7,12 +7,14 @@
 use crate::cli::{Auth, Global, Up};
 use crate::exit::Failure;
 use crate::parts;
+use crate::server;
+use edge::front::front;
 use ingest_api::action::Resource;
 use ingest_api::ingest::{Ingest, Limits, Ports, Resources};
 use processors::engine::{Engine, Options, Parts};
+use processors::invariants::Count;
 use processors::payment_worker::PaymentWorker;
-use queries::EngineStatus;
-use queries::Queries;
+use queries::{EngineStatus, Invariant, Queries};
 use schemas::codec::Codec;
 use schemas::events::epochs::Settings;
 use schemas::time::Timestamp;
@@ -152,13 +154,9 @@ impl Shop {
         let mut signals = Signals::listen()?;
         let merged = queries::router(self.queries.clone())
             .merge(ingest_api::routes::router(self.ingest.clone()));
-        let app = ingest_api::routes::front(queries::finished(merged));
+        let app = front(queries::documented(merged));
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = axum::serve(listener, app).with_graceful_shutdown(async {
-            // A sender that is gone is a stop too.
-            let _ = stopped.await;
-        });
-        let mut server = tokio::spawn(server.into_future());
+        let mut server = tokio::spawn(server::serve(listener, app, server::HEAD_MAX, stopped));
         let failed = tokio::task::spawn_blocking(self.engine.failure_source());
         let ready = tokio::task::spawn_blocking(self.engine.ready_source());
         let announced = async {
@@ -299,10 +297,14 @@ fn engine_status(
             epoch: status.epoch,
             now: status.now.unwrap_or(Timestamp(0)),
             workers,
-            invariants: std::collections::BTreeMap::new(),
+            invariants: status.invariants.iter().map(counted).collect(),
             dead_letters: status.dead_letters,
         }
     }
+}
+
+fn counted((id, count): (&'static str, Count)) -> (&'static str, Invariant) {
+    (id, Invariant { checked: count.checked, breaches: count.breaches })
 }
 
 /// The read side's resources, for actions that wait for their decision.

@@ -4,8 +4,8 @@
 //! the same id for ever, however its JSON is written. An action without a key happens each time
 //! it is asked for; its id is a hash of time and a count.
 
-use crate::principal::Principal;
 use bytes::Bytes;
+use edge::principal::Principal;
 use schemas::codec::Codec;
 use schemas::envelope::Envelope;
 use schemas::events::Event;

@@ -4,17 +4,19 @@
 use crate::action::Action;
 use crate::call::{Ask, json_body, read_fields, read_json};
 use crate::decision::Accepted;
-use crate::edge::RequestId;
 use crate::fields::Place;
 use crate::ingest::Ingest;
 use crate::json::Json;
-use crate::principal::Principal;
-use crate::problem::{Body, Code, Problem};
 use crate::{cancellations, cart, checkouts, products, stock, warehouses};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json as JsonBody};
+use edge::path_id::InPath;
+use edge::principal::Principal;
+use edge::problem::{Body, Code, Problem};
+use edge::refusals::ActionRefusals;
+use edge::request_id::RequestId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -27,6 +29,7 @@ const VALUES_MAX: usize = 1_000_000;
 
 /// Actions, each as it would be sent alone.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "shows in the API's description what `post` reads")]
 pub(crate) struct Batch {
     #[schema(min_items = 1, max_items = 1000)]
@@ -35,6 +38,7 @@ pub(crate) struct Batch {
 
 /// An action of a batch.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "shows in the API's description what `action` reads")]
 pub(crate) struct BatchAction {
     #[schema(example = "POST")]
@@ -69,7 +73,7 @@ enum SlotBody<'a> {
 
 /// Takes many actions at once.
 #[utoipa::path(post, path = "/v1/batch", tag = "batch", request_body = Batch,
-    responses((status = 200, body = Results<'_>), (status = "4XX", body = Body<'_>)))]
+    responses((status = 200, body = Results<'_>), ActionRefusals<'_>))]
 pub(crate) async fn post(
     State(ingest): State<Ingest>,
     principal: Principal,
@@ -78,7 +82,7 @@ pub(crate) async fn post(
 ) -> Result<Response, Problem> {
     let shed = |_| Problem::new(Code::Overloaded, "too many batches are under way");
     let _permit = ingest.batches().try_acquire().map_err(shed)?;
-    let body = json_body(request, &ingest).await?;
+    let body = json_body(request, &ingest, BODY_BYTES_MAX).await?;
     let slots = actions(&ingest, &read_json(&body, VALUES_MAX)?)?;
     let actions: Vec<_> = slots.iter().filter_map(|slot| slot.as_ref().ok()).collect();
     let mut places = ingest.append(principal, &actions).await.into_iter();
@@ -143,25 +147,31 @@ fn dispatch(
 ) -> Result<Action, Problem> {
     let path: Vec<_> = path.strip_prefix("/v1/").unwrap_or("").split('/').collect();
     match (method, path.as_slice()) {
-        ("PUT", ["warehouses", id]) => warehouses::put_action(ingest, id, json),
-        ("PUT", ["products", id]) => products::put_action(ingest, id, ask, json),
-        ("DELETE", ["products", id]) => products::delete_action(ingest, id, ask),
-        ("POST", ["products", id, "stock", "receipts"]) => stock::receipt_action(id, ask, json),
+        ("PUT", ["warehouses", id]) => warehouses::put_action(ingest, InPath::read(id)?, json),
+        ("PUT", ["products", id]) => products::put_action(ingest, InPath::read(id)?, ask, json),
+        ("DELETE", ["products", id]) => Ok(products::delete_action(ingest, InPath::read(id)?, ask)),
+        ("POST", ["products", id, "stock", "receipts"]) => {
+            stock::receipt_action(InPath::read(id)?, ask, json)
+        }
         ("POST", ["products", id, "stock", "adjustments"]) => {
-            stock::adjustment_action(id, ask, json)
+            stock::adjustment_action(InPath::read(id)?, ask, json)
         }
-        ("PUT", ["products", id, "stock", warehouse_id]) => {
-            stock::safety_stock_action(ingest, id, warehouse_id, json)
+        ("PUT", ["products", id, "stock", at]) => {
+            stock::safety_stock_action(ingest, InPath::read(id)?, InPath::read(at)?, json)
         }
-        ("POST", ["customers", id, "cart", "items"]) => cart::add_action(id, ask, json),
-        ("PUT", ["customers", id, "cart", "items", product_id]) => {
-            cart::put_action(ingest, id, product_id, json)
+        ("POST", ["customers", id, "cart", "items"]) => {
+            cart::add_action(InPath::read(id)?, ask, json)
         }
-        ("DELETE", ["customers", id, "cart", "items", product_id]) => {
-            cart::delete_action(ingest, id, product_id)
+        ("PUT", ["customers", id, "cart", "items", product]) => {
+            cart::put_action(ingest, InPath::read(id)?, InPath::read(product)?, json)
+        }
+        ("DELETE", ["customers", id, "cart", "items", product]) => {
+            Ok(cart::set_action(ingest, InPath::read(id)?, InPath::read(product)?, 0))
         }
         ("POST", ["checkouts"]) => checkouts::action(ask, json),
-        ("POST", ["orders", id, "cancellations"]) => cancellations::action(id, ask, json),
+        ("POST", ["orders", id, "cancellations"]) => {
+            cancellations::action(InPath::read(id)?, ask, json)
+        }
         (
             _,
             ["warehouses" | "products", _]

@@ -3,16 +3,14 @@
 use crate::fields::{Errors, Place};
 use crate::ingest::Ingest;
 use crate::json::{self, Json};
-use crate::principal::Principal;
-use crate::problem::{Code, Problem};
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use axum::http::request::Parts;
+use axum::extract::{FromRequest, FromRequestParts as _, Request};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use bytes::Bytes;
-use schemas::id::{Id, OrderId};
+use edge::principal::Principal;
+use edge::problem::{Code, Problem};
 use schemas::limits::IDEMPOTENCY_KEY_MAX;
-use serde::de::DeserializeOwned;
 use std::time::Duration;
+use utoipa::IntoParams;
 
 /// Bytes of one action's body.
 pub(crate) const BODY_BYTES_MAX: usize = 64 << 10;
@@ -20,6 +18,42 @@ pub(crate) const BODY_BYTES_MAX: usize = 64 << 10;
 const VALUES_MAX: usize = BODY_BYTES_MAX;
 /// The longest `Prefer: wait`, in seconds.
 const WAIT_MAX: u64 = 30;
+
+/// What a keyed action is asked with, for the API's description.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes headers; `Call` takes them")]
+pub(crate) struct Keyed {
+    /// The caller's name for this request: the same whenever it is repeated.
+    #[param(rename = "Idempotency-Key", pattern = "^[!-~]{1,255}$")]
+    idempotency_key: String,
+    /// `wait=N`: answer when it is decided, or after N seconds, 1 to 30.
+    #[param(rename = "Prefer", required = false, example = "wait=5")]
+    prefer: String,
+}
+
+/// What an action without a key is asked with.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes headers; `Call` takes them")]
+pub(crate) struct Waiting {
+    /// `wait=N`: answer when it is decided, or after N seconds, 1 to 30.
+    #[param(rename = "Prefer", required = false, example = "wait=5")]
+    prefer: String,
+}
+
+/// What a change of a listing is asked with.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes headers; `Call` takes them")]
+pub(crate) struct Conditional {
+    /// The `ETag` of the listing that the caller saw; a stale one is refused.
+    #[param(rename = "If-Match", required = false, pattern = r#"^"[0-9]{1,18}(\.[0-9]{1,18})?"$"#)]
+    if_match: String,
+    /// `wait=N`: answer when it is decided, or after N seconds, 1 to 30.
+    #[param(rename = "Prefer", required = false, example = "wait=5")]
+    prefer: String,
+}
 
 /// A request for one action.
 pub(crate) struct Call {
@@ -97,39 +131,18 @@ impl FromRequest<Ingest> for Call {
         let body = if parts.method == Method::DELETE {
             Bytes::new()
         } else {
-            json_body(Request::from_parts(parts, body), ingest).await?
+            json_body(Request::from_parts(parts, body), ingest, BODY_BYTES_MAX).await?
         };
         Ok(Self { principal, wait, ask, body })
     }
 }
 
-/// A caller's id in the path.
-pub(crate) fn path_id(name: &str, text: &str) -> Result<Id, Problem> {
-    let detail = "must be 1 to 64 characters of A-Za-z0-9._-";
-    Id::parse(text).ok_or_else(|| Problem::field(&format!("/{name}"), detail))
-}
-
-/// An order's id in the path: what is not one of ours names no order.
-pub(crate) fn path_order(text: &str) -> Result<OrderId, Problem> {
-    OrderId::parse(text).ok_or_else(|| Problem::new(Code::NotFound, "there is no such order"))
-}
-
-/// The ids in a request's path.
-pub(crate) struct Params<T>(pub(crate) T);
-
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Params<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path(params) = Path::from_request_parts(parts, state)
-            .await
-            .map_err(|rejection| Problem::new(Code::Malformed, rejection.body_text()))?;
-        Ok(Self(params))
-    }
-}
-
-/// The body of a request that says it is JSON, within the router's limit.
-pub(crate) async fn json_body(request: Request, ingest: &Ingest) -> Result<Bytes, Problem> {
+/// The body of a request that says it is JSON, of at most `max` bytes.
+pub(crate) async fn json_body(
+    request: Request,
+    ingest: &Ingest,
+    max: usize,
+) -> Result<Bytes, Problem> {
     let media =
         request.headers().get(header::CONTENT_TYPE).map_or("", |v| v.to_str().unwrap_or(""));
     let essence = media.split(';').next().unwrap_or("").trim();
@@ -137,20 +150,32 @@ pub(crate) async fn json_body(request: Request, ingest: &Ingest) -> Result<Bytes
         let detail = "send Content-Type: application/json";
         return Err(Problem::new(Code::UnsupportedMediaType, detail));
     }
-    raw_body(request, ingest).await
+    raw_body(request, ingest, max).await
 }
 
-/// The body of any request, within the router's limit.
-pub(crate) async fn raw_body(request: Request, ingest: &Ingest) -> Result<Bytes, Problem> {
+/// The body of any request, of at most `max` bytes, which is the router's limit too. One that
+/// says that it is longer is refused before it is sent.
+pub(crate) async fn raw_body(
+    request: Request,
+    ingest: &Ingest,
+    max: usize,
+) -> Result<Bytes, Problem> {
+    let too_large =
+        || Problem::new(Code::TooLarge, format!("the body must have at most {max} bytes"));
+    let says = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+    if says.and_then(|length| length.parse().ok()).is_some_and(|length: u64| length > max as u64) {
+        return Err(too_large());
+    }
     let reading = Bytes::from_request(request, ingest);
     let late = || Problem::new(Code::Malformed, "the body did not arrive in time");
     tokio::time::timeout(ingest.limits().body_timeout, reading)
         .await
         .map_err(|_elapsed| late())?
         .map_err(|rejection| {
-            let too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
-            let code = if too_large { Code::TooLarge } else { Code::Malformed };
-            Problem::new(code, rejection.body_text())
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                return too_large();
+            }
+            Problem::new(Code::Malformed, rejection.body_text())
         })
 }
 
@@ -167,7 +192,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 /// `Prefer: wait=N`; other preferences are not for us.
 fn wait(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
     let malformed =
-        || Problem::new(Code::Malformed, format!("Prefer: wait must be 1 to {WAIT_MAX} seconds"));
+        || Problem::malformed("prefer", format!("must be wait=N, 1 to {WAIT_MAX} seconds"));
     for value in headers.get_all("prefer") {
         let text = value.to_str().map_err(|_not_ascii| malformed())?;
         for preference in text.split(',') {
@@ -184,15 +209,19 @@ fn wait(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
 
 /// `If-Match: "7.123"`: the part before the dot is the listing's version, the epoch is not asked.
 fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let mut values = headers.get_all(header::IF_MATCH).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Problem::malformed("if_match", "must be given once"));
+    }
     let version = value.to_str().ok().and_then(|text| {
         let tag = text.trim().strip_prefix('"')?.strip_suffix('"')?;
         let (version, epoch) = tag.split_once('.').unwrap_or((tag, "0"));
         number(epoch)?;
         number(version)
     });
-    let malformed = "If-Match must be an ETag of this product, such as \"7.123\"";
-    version.map(Some).ok_or_else(|| Problem::new(Code::Malformed, malformed))
+    let must = "must be an ETag of this product, such as \"7.123\"";
+    version.map(Some).ok_or_else(|| Problem::malformed("if_match", must))
 }
 
 /// Decimal digits and nothing else, in the range of versions on the log.

@@ -1,14 +1,16 @@
 //! `/v1/customers/{customer_id}/cart/items`: what a shopper means to buy.
 
 use crate::action::{Action, Decided, Key, Resource};
-use crate::call::{Ask, Call, Params, path_id, read_fields};
-use crate::decision::Accepted;
+use crate::call::{Ask, Call, Keyed, Waiting, read_fields};
+use crate::decision::{Adding, Changing};
 use crate::fields::Place;
 use crate::ingest::Ingest;
 use crate::json::Json;
-use crate::problem::{Body, Problem};
 use axum::extract::State;
 use axum::response::Response;
+use edge::path_id::{CallersId, PathId, PathIds};
+use edge::problem::Problem;
+use edge::refusals::ActionRefusals;
 use schemas::events::customer_actions::{
     CartItemAddRequested, CartItemSetRequested, IdempotencyKey,
 };
@@ -18,8 +20,9 @@ use utoipa::ToSchema;
 
 /// More of a product.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewItem {
-    #[schema(value_type = String)]
+    #[schema(value_type = CallersId)]
     product_id: ProductId,
     #[schema(minimum = 1, maximum = 1_000_000)]
     quantity: u32,
@@ -27,57 +30,58 @@ pub(crate) struct NewItem {
 
 /// How many there shall be.
 #[derive(ToSchema)]
-pub(crate) struct Units {
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewQuantity {
     #[schema(minimum = 1, maximum = 1_000_000)]
     quantity: u32,
 }
 
 /// Puts more of a product into the cart.
 #[utoipa::path(post, path = "/v1/customers/{customer_id}/cart/items", tag = "cart",
-    params(("customer_id" = String, Path), ("Idempotency-Key" = String, Header),
-        ("Prefer" = Option<String>, Header)),
+    params(("customer_id" = inline(CallersId), Path), Keyed),
     request_body = NewItem,
-    responses((status = 202, body = Accepted), (status = 201), (status = "4XX", body = Body<'_>)))]
+    responses(Adding, ActionRefusals<'_>))]
 pub(crate) async fn post_item(
     State(ingest): State<Ingest>,
-    Params(customer_id): Params<String>,
+    PathId(customer_id): PathId<CustomerId>,
     call: Call,
 ) -> Result<Response, Problem> {
-    let action = add_action(&customer_id, &call.ask, &call.json()?)?;
+    let action = add_action(customer_id, &call.ask, &call.json()?)?;
     ingest.act(&call, action).await
 }
 
 /// Sets how many of a product are in the cart.
 #[utoipa::path(put, path = "/v1/customers/{customer_id}/cart/items/{product_id}", tag = "cart",
-    params(("customer_id" = String, Path), ("product_id" = String, Path),
-        ("Prefer" = Option<String>, Header)),
-    request_body = Units,
-    responses((status = 202, body = Accepted), (status = 200), (status = "4XX", body = Body<'_>)))]
+    params(("customer_id" = inline(CallersId), Path), ("product_id" = inline(CallersId), Path), Waiting),
+    request_body = NewQuantity,
+    responses(Changing, ActionRefusals<'_>))]
 pub(crate) async fn put_item(
     State(ingest): State<Ingest>,
-    Params((customer_id, product_id)): Params<(String, String)>,
+    PathIds(customer_id, product_id): PathIds<CustomerId, ProductId>,
     call: Call,
 ) -> Result<Response, Problem> {
-    let action = put_action(&ingest, &customer_id, &product_id, &call.json()?)?;
+    let action = put_action(&ingest, customer_id, product_id, &call.json()?)?;
     ingest.act(&call, action).await
 }
 
 /// Takes a product out of the cart.
 #[utoipa::path(delete, path = "/v1/customers/{customer_id}/cart/items/{product_id}", tag = "cart",
-    params(("customer_id" = String, Path), ("product_id" = String, Path),
-        ("Prefer" = Option<String>, Header)),
-    responses((status = 202, body = Accepted), (status = 200), (status = "4XX", body = Body<'_>)))]
+    params(("customer_id" = inline(CallersId), Path), ("product_id" = inline(CallersId), Path), Waiting),
+    responses(Changing, ActionRefusals<'_>))]
 pub(crate) async fn delete_item(
     State(ingest): State<Ingest>,
-    Params((customer_id, product_id)): Params<(String, String)>,
+    PathIds(customer_id, product_id): PathIds<CustomerId, ProductId>,
     call: Call,
 ) -> Result<Response, Problem> {
-    let action = delete_action(&ingest, &customer_id, &product_id)?;
+    let action = set_action(&ingest, customer_id, product_id, 0);
     ingest.act(&call, action).await
 }
 
-pub(crate) fn add_action(customer_id: &str, ask: &Ask, json: &Json<'_>) -> Result<Action, Problem> {
-    let customer_id = CustomerId(path_id("customer_id", customer_id)?);
+pub(crate) fn add_action(
+    customer_id: CustomerId,
+    ask: &Ask,
+    json: &Json<'_>,
+) -> Result<Action, Problem> {
     let idempotency_key = ask.key()?;
     let NewItem { product_id, quantity } = read_fields(json, new_item)?;
     let key = Key::Id(customer_id.0);
@@ -91,34 +95,25 @@ pub(crate) fn add_action(customer_id: &str, ask: &Ask, json: &Json<'_>) -> Resul
 
 pub(crate) fn put_action(
     ingest: &Ingest,
-    customer_id: &str,
-    product_id: &str,
+    customer_id: CustomerId,
+    product_id: ProductId,
     json: &Json<'_>,
 ) -> Result<Action, Problem> {
-    let Units { quantity } = read_fields(json, units)?;
-    set_action(ingest, customer_id, product_id, quantity)
+    let NewQuantity { quantity } = read_fields(json, units)?;
+    Ok(set_action(ingest, customer_id, product_id, quantity))
 }
 
-pub(crate) fn delete_action(
+/// Sets how many there are: none is a removal.
+pub(crate) fn set_action(
     ingest: &Ingest,
-    customer_id: &str,
-    product_id: &str,
-) -> Result<Action, Problem> {
-    set_action(ingest, customer_id, product_id, 0)
-}
-
-fn set_action(
-    ingest: &Ingest,
-    customer_id: &str,
-    product_id: &str,
+    customer_id: CustomerId,
+    product_id: ProductId,
     quantity: u32,
-) -> Result<Action, Problem> {
-    let customer_id = CustomerId(path_id("customer_id", customer_id)?);
-    let product_id = ProductId(path_id("product_id", product_id)?);
+) -> Action {
     let key = Key::Id(customer_id.0);
     let action_id = ingest.unkeyed(key);
     let event = CartItemSetRequested { action_id, customer_id, product_id, quantity };
-    Ok(Action::new(action_id, key, Decided::Changed(Resource::Cart(customer_id)), event))
+    Action::new(action_id, key, Decided::Changed(Resource::Cart(customer_id)), event)
 }
 
 fn new_item(body: Place<'_, '_>) -> Option<NewItem> {
@@ -129,9 +124,9 @@ fn new_item(body: Place<'_, '_>) -> Option<NewItem> {
     })
 }
 
-fn units(body: Place<'_, '_>) -> Option<Units> {
+fn units(body: Place<'_, '_>) -> Option<NewQuantity> {
     body.object(&["quantity"], |fields| {
         let quantity = fields.required("quantity", |units| units.whole(1..=QUANTITY_MAX.into()));
-        Some(Units { quantity: quantity? })
+        Some(NewQuantity { quantity: quantity? })
     })
 }

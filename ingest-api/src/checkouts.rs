@@ -1,14 +1,16 @@
 //! `/v1/checkouts`: a cart or a list of items becomes an order.
 
 use crate::action::{Action, Decided, Key};
-use crate::call::{Ask, Call, read_fields};
-use crate::decision::Accepted;
+use crate::call::{Ask, Call, Keyed, read_fields};
+use crate::decision::Adding;
 use crate::fields::Place;
 use crate::ingest::Ingest;
 use crate::json::Json;
-use crate::problem::{Body, Problem};
 use axum::extract::State;
 use axum::response::Response;
+use edge::path_id::CallersId;
+use edge::problem::Problem;
+use edge::refusals::ActionRefusals;
 use schemas::events::customer_actions::{CheckoutRequested, IdempotencyKey};
 use schemas::events::lines::OrderLine;
 use schemas::id::{CustomerId, PaymentMethod, ProductId, RegionId};
@@ -18,26 +20,29 @@ use utoipa::ToSchema;
 
 /// A checkout.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Checkout {
-    #[schema(value_type = String)]
+    #[schema(value_type = CallersId)]
     customer_id: CustomerId,
     /// What is bought; none is the cart.
     #[schema(value_type = Option<Vec<Item>>, min_items = 1, max_items = 100)]
     items: Option<Vec<OrderLine>>,
     /// ISO 4217.
-    #[schema(value_type = String, example = "USD")]
+    #[schema(value_type = String, example = "USD", pattern = "^[A-Z]{3}$")]
     currency: Currency,
     #[schema(value_type = Address)]
     ship_to: RegionId,
     /// The payment method's token, as the gateway understands it.
-    #[schema(value_type = String, example = "tok_ok")]
+    #[schema(value_type = CallersId, example = "tok_ok")]
     payment_method: PaymentMethod,
 }
 
 /// An item of a checkout.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "shows in the API's description what `item` reads")]
 pub(crate) struct Item {
+    #[schema(value_type = CallersId)]
     product_id: String,
     #[schema(minimum = 1, maximum = 1_000_000)]
     quantity: u32,
@@ -48,17 +53,18 @@ pub(crate) struct Item {
 
 /// Where an order goes.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "shows in the API's description what `checkout` reads")]
 pub(crate) struct Address {
-    #[schema(example = "eu")]
+    #[schema(value_type = CallersId, example = "eu")]
     region: String,
 }
 
 /// Orders.
 #[utoipa::path(post, path = "/v1/checkouts", tag = "orders",
-    params(("Idempotency-Key" = String, Header), ("Prefer" = Option<String>, Header)),
+    params(Keyed),
     request_body = Checkout,
-    responses((status = 202, body = Accepted), (status = 201), (status = "4XX", body = Body<'_>)))]
+    responses(Adding, ActionRefusals<'_>))]
 pub(crate) async fn post(State(ingest): State<Ingest>, call: Call) -> Result<Response, Problem> {
     let action = action(&call.ask, &call.json()?)?;
     ingest.act(&call, action).await
@@ -104,7 +110,7 @@ fn checkout(body: Place<'_, '_>) -> Option<Checkout> {
     const FIELDS: [&str; 5] = ["customer_id", "items", "currency", "ship_to", "payment_method"];
     body.object(&FIELDS, |fields| {
         let customer_id = fields.required("customer_id", Place::id);
-        let items = fields.optional("items", |items| items.list(1..=LINES_MAX, item));
+        let items = fields.optional("items", items);
         let currency = fields.required("currency", Place::currency);
         let ship_to = fields.required("ship_to", |address| {
             address.object(&["region"], |fields| fields.required("region", Place::id))
@@ -118,6 +124,18 @@ fn checkout(body: Place<'_, '_>) -> Option<Checkout> {
             payment_method: PaymentMethod(payment_method?),
         })
     })
+}
+
+/// A product may stand twice, and is one line then; at two prices the shopper cannot have seen it.
+fn items(place: Place<'_, '_>) -> Option<Vec<OrderLine>> {
+    let items = place.list(1..=LINES_MAX, item)?;
+    for (index, item) in items.iter().enumerate() {
+        let same = |other: &&OrderLine| other.product_id == item.product_id;
+        if items[..index].iter().find(same).is_some_and(|other| other.price != item.price) {
+            return place.refuse(format!("has {} at two prices", item.product_id));
+        }
+    }
+    Some(items)
 }
 
 fn item(item: Place<'_, '_>) -> Option<OrderLine> {

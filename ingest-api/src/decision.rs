@@ -7,15 +7,17 @@
 use crate::action::{Action, Decided, Resource};
 use crate::call::Call;
 use crate::ingest::{Ingest, Place};
-use crate::problem::{Code, Problem};
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use edge::problem::{Code, Problem};
 use schemas::events::orders::Reason;
 use schemas::id::OrderId;
 use serde::Serialize;
+use serde_json::Value;
+use sinks::view_store::ViewError;
 use sinks::view_store::rows::{OrderState, Row, View};
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 /// An action that is durable on the log.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,6 +29,30 @@ pub(crate) struct Accepted {
     position: String,
     /// What it changes.
     url: String,
+}
+
+/// The answers to an action that adds something.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes answers; `Ingest::act` gives them")]
+pub(crate) enum Adding {
+    /// With `Prefer: wait`: what the action added to, as it is after the decision.
+    #[response(status = 201)]
+    Decided(Value),
+    /// The action is durable on the log.
+    #[response(status = 202)]
+    Taken(Accepted),
+}
+
+/// The answers to an action that changes something.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes answers; `Ingest::act` gives them")]
+pub(crate) enum Changing {
+    /// With `Prefer: wait`: what the action changed, as it is after the decision.
+    #[response(status = 200)]
+    Decided(Value),
+    /// The action is durable on the log.
+    #[response(status = 202)]
+    Taken(Accepted),
 }
 
 impl Accepted {
@@ -83,7 +109,7 @@ impl Ingest {
 
     /// Whether the order has left `requested`; a rejected one is a problem.
     fn is_decided(&self, order: OrderId) -> Result<bool, Problem> {
-        let stored = self.ports().views.get(View::Orders, &order.to_bytes())?;
+        let stored = self.ports().views.get(View::Orders, &order.to_bytes()).map_err(taken)?;
         let Some(Row::Orders(row)) = stored.map(|stored| stored.row) else { return Ok(false) };
         match row.state {
             OrderState::Requested => Ok(false),
@@ -96,7 +122,8 @@ impl Ingest {
 
     /// The problem of an action that came to nothing, if it did.
     fn refusal(&self, action: &Action) -> Result<(), Problem> {
-        let stored = self.ports().views.get(View::Rejections, &action.id.to_bytes())?;
+        let stored =
+            self.ports().views.get(View::Rejections, &action.id.to_bytes()).map_err(taken)?;
         match stored.map(|stored| stored.row) {
             Some(Row::Rejections(row)) => Err(self.refused(row.reason, row.order_id)?),
             Some(_) | None => Ok(()),
@@ -105,7 +132,9 @@ impl Ingest {
 
     fn refused(&self, reason: Reason, order: Option<OrderId>) -> Result<Problem, Problem> {
         let order = match order {
-            Some(order) => self.ports().resources.resource(Resource::Order(order))?,
+            Some(order) => {
+                self.ports().resources.resource(Resource::Order(order)).map_err(taken)?
+            }
             None => None,
         };
         let (code, detail) = refusal(reason);
@@ -121,12 +150,20 @@ impl Ingest {
         };
         let resource = decided.resource();
         let gone = || Problem::new(Code::ViewBehind, format!("{resource} cannot be read now"));
-        let body = self.ports().resources.resource(resource)?.ok_or_else(gone)?;
+        let body = self.ports().resources.resource(resource).map_err(taken)?.ok_or_else(gone)?;
         let applied = [(APPLIED, HeaderValue::from_static("wait"))];
         let location = HeaderValue::from_str(&resource.to_string()).ok();
         let location = location.map(|url| [(header::LOCATION, url)]);
         Ok((status, applied, location, Json(body)).into_response())
     }
+}
+
+/// A decision that cannot be read: the caller must know that the action is taken all the same.
+fn taken(error: ViewError) -> Problem {
+    let problem = Problem::from(error);
+    let detail =
+        format!("the action is taken, but its decision cannot be read: {}", problem.detail);
+    Problem { detail, ..problem }
 }
 
 /// The code of the API that is nearest to a reason, and the reason in words.

@@ -4,8 +4,10 @@
 //! A field that is null is a field that is absent. Unknown names, and names given twice, are
 //! errors of their own.
 
+use crate::currencies;
 use crate::json::Json;
-use crate::problem::{FieldError, Problem};
+use edge::path_id::CALLERS_ID;
+use edge::problem::{FieldError, Problem, escaped};
 use schemas::id::Id;
 use schemas::money::Currency;
 use std::borrow::Cow;
@@ -53,7 +55,7 @@ impl Path<'_> {
             Self::Field(parent, name) => {
                 parent.write(out);
                 out.push('/');
-                out.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                out.push_str(&escaped(name));
             }
             Self::Element(parent, index) => {
                 parent.write(out);
@@ -189,12 +191,13 @@ impl<'j, 't> Place<'j, 't> {
 
     /// A caller's id.
     pub(crate) fn id(self) -> Option<Id> {
-        Id::parse(self.str()?).or_else(|| self.refuse("must be 1 to 64 characters of A-Za-z0-9._-"))
+        Id::parse(self.str()?).or_else(|| self.refuse(CALLERS_ID))
     }
 
     /// A currency.
     pub(crate) fn currency(self) -> Option<Currency> {
-        Currency::parse(self.str()?).or_else(|| self.refuse("must be three capital letters"))
+        let must = "must be a currency of ISO 4217: three capital letters";
+        currencies::known(self.str()?).or_else(|| self.refuse(must))
     }
 
     /// The value as it is.

@@ -2,8 +2,8 @@
 //! durable at it.
 
 use crate::action::{Action, Key, Resource, Unkeyed};
-use crate::principal::Principal;
-use crate::problem::Problem;
+use edge::principal::Principal;
+use edge::problem::Problem;
 use schemas::codec::Codec;
 use schemas::id::ActionId;
 use schemas::position::Position;

@@ -1,14 +1,16 @@
 //! `/v1/products/{product_id}`: put a listing up, change it, take it down. Stock is not touched.
 
 use crate::action::{Action, Decided, Key, Resource};
-use crate::call::{Ask, Call, Params, path_id, read_fields};
-use crate::decision::Accepted;
+use crate::call::{Ask, Call, Conditional, read_fields};
+use crate::decision::Changing;
 use crate::fields::Place;
 use crate::ingest::Ingest;
 use crate::json::Json;
-use crate::problem::{Body, Problem};
 use axum::extract::State;
 use axum::response::Response;
+use edge::path_id::{CallersId, PathId};
+use edge::problem::Problem;
+use edge::refusals::ActionRefusals;
 use schemas::events::product_actions::{Listing, ProductDelistRequested, ProductPutRequested};
 use schemas::id::{ProductId, SellerId};
 use schemas::limits::{ATTRIBUTES_MAX, DESCRIPTION_MAX, NAME_MAX, PRICE_MAX, QUANTITY_MAX};
@@ -20,11 +22,12 @@ const URL_MAX: usize = 2000;
 
 /// A listing.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "shows in the API's description what `listing` reads")]
-pub(crate) struct Product {
-    #[schema(example = "acme")]
+pub(crate) struct NewListing {
+    #[schema(value_type = CallersId, example = "acme")]
     seller_id: String,
-    #[schema(max_length = 200)]
+    #[schema(min_length = 1, max_length = 200)]
     name: String,
     #[schema(max_length = 10_000)]
     description: Option<String>,
@@ -36,7 +39,7 @@ pub(crate) struct Product {
     #[schema(minimum = 0, maximum = 10_000_000_000i64)]
     price: i64,
     /// ISO 4217.
-    #[schema(example = "USD")]
+    #[schema(example = "USD", pattern = "^[A-Z]{3}$")]
     currency: String,
     /// At most 50.
     attributes: Option<BTreeMap<String, String>>,
@@ -49,40 +52,37 @@ pub(crate) struct Product {
 
 /// Puts a listing up or changes it.
 #[utoipa::path(put, path = "/v1/products/{product_id}", tag = "products",
-    params(("product_id" = String, Path), ("If-Match" = Option<String>, Header),
-        ("Prefer" = Option<String>, Header)),
-    request_body = Product,
-    responses((status = 202, body = Accepted), (status = 200), (status = "4XX", body = Body<'_>)))]
+    params(("product_id" = inline(CallersId), Path), Conditional),
+    request_body = NewListing,
+    responses(Changing, ActionRefusals<'_>))]
 pub(crate) async fn put(
     State(ingest): State<Ingest>,
-    Params(product_id): Params<String>,
+    PathId(product_id): PathId<ProductId>,
     call: Call,
 ) -> Result<Response, Problem> {
-    let action = put_action(&ingest, &product_id, &call.ask, &call.json()?)?;
+    let action = put_action(&ingest, product_id, &call.ask, &call.json()?)?;
     ingest.act(&call, action).await
 }
 
 /// Takes a listing down.
 #[utoipa::path(delete, path = "/v1/products/{product_id}", tag = "products",
-    params(("product_id" = String, Path), ("If-Match" = Option<String>, Header),
-        ("Prefer" = Option<String>, Header)),
-    responses((status = 202, body = Accepted), (status = 200), (status = "4XX", body = Body<'_>)))]
+    params(("product_id" = inline(CallersId), Path), Conditional),
+    responses(Changing, ActionRefusals<'_>))]
 pub(crate) async fn delete(
     State(ingest): State<Ingest>,
-    Params(product_id): Params<String>,
+    PathId(product_id): PathId<ProductId>,
     call: Call,
 ) -> Result<Response, Problem> {
-    let action = delete_action(&ingest, &product_id, &call.ask)?;
+    let action = delete_action(&ingest, product_id, &call.ask);
     ingest.act(&call, action).await
 }
 
 pub(crate) fn put_action(
     ingest: &Ingest,
-    product_id: &str,
+    product_id: ProductId,
     ask: &Ask,
     json: &Json<'_>,
 ) -> Result<Action, Problem> {
-    let product_id = ProductId(path_id("product_id", product_id)?);
     let listing = Box::new(read_fields(json, listing)?);
     let key = Key::Id(product_id.0);
     let action_id = ingest.unkeyed(key);
@@ -90,16 +90,11 @@ pub(crate) fn put_action(
     Ok(Action::new(action_id, key, Decided::Changed(Resource::Product(product_id)), event))
 }
 
-pub(crate) fn delete_action(
-    ingest: &Ingest,
-    product_id: &str,
-    ask: &Ask,
-) -> Result<Action, Problem> {
-    let product_id = ProductId(path_id("product_id", product_id)?);
+pub(crate) fn delete_action(ingest: &Ingest, product_id: ProductId, ask: &Ask) -> Action {
     let key = Key::Id(product_id.0);
     let action_id = ingest.unkeyed(key);
     let event = ProductDelistRequested { action_id, product_id, if_match: ask.if_match };
-    Ok(Action::new(action_id, key, Decided::Changed(Resource::Product(product_id)), event))
+    Action::new(action_id, key, Decided::Changed(Resource::Product(product_id)), event)
 }
 
 const FIELDS: [&str; 10] = [

@@ -2,11 +2,10 @@
 
 use crate::ingest::Ingest;
 use crate::{
-    batch, call, cancellations, cart, checkouts, edge, products, stock, warehouses, webhook,
+    admission, batch, call, cancellations, cart, checkouts, products, stock, warehouses, webhook,
 };
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -28,15 +27,6 @@ pub fn router(ingest: Ingest) -> OpenApiRouter {
         .routes(routes!(webhook::post))
         .layer(DefaultBodyLimit::max(call::BODY_BYTES_MAX))
         .merge(batches)
-        .layer(from_fn_with_state(ingest.clone(), edge::admit))
-        .layer(from_fn(edge::identify))
+        .layer(from_fn_with_state(ingest.clone(), admission::admit))
         .with_state(ingest)
-}
-
-/// Puts the last words on the merged router: a path or a method that nobody has is a problem.
-pub fn front(router: Router) -> Router {
-    router
-        .fallback(edge::not_found)
-        .method_not_allowed_fallback(edge::method_not_allowed)
-        .layer(from_fn(edge::identify))
 }

@@ -1,14 +1,16 @@
 //! `/v1/products/{product_id}/stock`: goods arrive, are recounted, are kept back.
 
 use crate::action::{Action, Decided, Key, Resource};
-use crate::call::{Ask, Call, Params, path_id, read_fields};
-use crate::decision::Accepted;
+use crate::call::{Ask, Call, Keyed, Waiting, read_fields};
+use crate::decision::{Adding, Changing};
 use crate::fields::Place;
 use crate::ingest::Ingest;
 use crate::json::Json;
-use crate::problem::{Body, Problem};
 use axum::extract::State;
 use axum::response::Response;
+use edge::path_id::{CallersId, PathId, PathIds};
+use edge::problem::Problem;
+use edge::refusals::ActionRefusals;
 use schemas::events::customer_actions::IdempotencyKey;
 use schemas::events::product_actions::{
     SafetyStockSetRequested, StockAdjustmentRequested, StockReceiptRequested,
@@ -19,32 +21,36 @@ use utoipa::ToSchema;
 
 /// Goods that arrived.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Receipt {
-    #[schema(value_type = String)]
+    #[schema(value_type = CallersId)]
     warehouse_id: WarehouseId,
     #[schema(minimum = 1, maximum = 1_000_000)]
     quantity: u32,
     /// The caller's word for it.
-    #[schema(required = false, max_length = 200)]
+    #[schema(value_type = Option<String>, max_length = 200)]
     reference: String,
 }
 
 /// A recount or damage: a fact, never refused for being too low.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Adjustment {
-    #[schema(value_type = String)]
+    #[schema(value_type = CallersId)]
     warehouse_id: WarehouseId,
     /// Units more or, negative, less; not 0.
     #[schema(minimum = -1_000_000, maximum = 1_000_000)]
     change: i64,
-    #[schema(max_length = 200, example = "damaged")]
+    #[schema(min_length = 1, max_length = 200, example = "damaged")]
     reason: String,
     /// The stock level's version that the caller saw; a stale one is refused.
+    #[schema(maximum = 9_223_372_036_854_775_807i64)]
     expected_version: Option<u64>,
 }
 
 /// Units never to be promised.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct SafetyStock {
     #[schema(maximum = 1_000_000)]
     safety_stock: u32,
@@ -52,55 +58,51 @@ pub(crate) struct SafetyStock {
 
 /// Goods arrive.
 #[utoipa::path(post, path = "/v1/products/{product_id}/stock/receipts", tag = "stock",
-    params(("product_id" = String, Path), ("Idempotency-Key" = String, Header),
-        ("Prefer" = Option<String>, Header)),
+    params(("product_id" = inline(CallersId), Path), Keyed),
     request_body = Receipt,
-    responses((status = 202, body = Accepted), (status = 201), (status = "4XX", body = Body<'_>)))]
+    responses(Adding, ActionRefusals<'_>))]
 pub(crate) async fn post_receipt(
     State(ingest): State<Ingest>,
-    Params(product_id): Params<String>,
+    PathId(product_id): PathId<ProductId>,
     call: Call,
 ) -> Result<Response, Problem> {
-    let action = receipt_action(&product_id, &call.ask, &call.json()?)?;
+    let action = receipt_action(product_id, &call.ask, &call.json()?)?;
     ingest.act(&call, action).await
 }
 
 /// Units are recounted.
 #[utoipa::path(post, path = "/v1/products/{product_id}/stock/adjustments", tag = "stock",
-    params(("product_id" = String, Path), ("Idempotency-Key" = String, Header),
-        ("Prefer" = Option<String>, Header)),
+    params(("product_id" = inline(CallersId), Path), Keyed),
     request_body = Adjustment,
-    responses((status = 202, body = Accepted), (status = 201), (status = "4XX", body = Body<'_>)))]
+    responses(Adding, ActionRefusals<'_>))]
 pub(crate) async fn post_adjustment(
     State(ingest): State<Ingest>,
-    Params(product_id): Params<String>,
+    PathId(product_id): PathId<ProductId>,
     call: Call,
 ) -> Result<Response, Problem> {
-    let action = adjustment_action(&product_id, &call.ask, &call.json()?)?;
+    let action = adjustment_action(product_id, &call.ask, &call.json()?)?;
     ingest.act(&call, action).await
 }
 
 /// Units are kept back.
 #[utoipa::path(put, path = "/v1/products/{product_id}/stock/{warehouse_id}", tag = "stock",
-    params(("product_id" = String, Path), ("warehouse_id" = String, Path),
-        ("Prefer" = Option<String>, Header)),
+    params(("product_id" = inline(CallersId), Path), ("warehouse_id" = inline(CallersId), Path), Waiting),
     request_body = SafetyStock,
-    responses((status = 202, body = Accepted), (status = 200), (status = "4XX", body = Body<'_>)))]
+    responses(Changing, ActionRefusals<'_>))]
 pub(crate) async fn put_safety_stock(
     State(ingest): State<Ingest>,
-    Params((product_id, warehouse_id)): Params<(String, String)>,
+    PathIds(product_id, warehouse_id): PathIds<ProductId, WarehouseId>,
     call: Call,
 ) -> Result<Response, Problem> {
-    let action = safety_stock_action(&ingest, &product_id, &warehouse_id, &call.json()?)?;
+    let action = safety_stock_action(&ingest, product_id, warehouse_id, &call.json()?)?;
     ingest.act(&call, action).await
 }
 
 pub(crate) fn receipt_action(
-    product_id: &str,
+    product_id: ProductId,
     ask: &Ask,
     json: &Json<'_>,
 ) -> Result<Action, Problem> {
-    let product_id = ProductId(path_id("product_id", product_id)?);
     let idempotency_key = ask.key()?;
     let Receipt { warehouse_id, quantity, reference } = read_fields(json, receipt)?;
     let key = Key::Id(product_id.0);
@@ -120,11 +122,10 @@ pub(crate) fn receipt_action(
 }
 
 pub(crate) fn adjustment_action(
-    product_id: &str,
+    product_id: ProductId,
     ask: &Ask,
     json: &Json<'_>,
 ) -> Result<Action, Problem> {
-    let product_id = ProductId(path_id("product_id", product_id)?);
     let idempotency_key = ask.key()?;
     let body = read_fields(json, adjustment)?;
     let Adjustment { warehouse_id, change, reason, expected_version } = body;
@@ -152,12 +153,10 @@ pub(crate) fn adjustment_action(
 
 pub(crate) fn safety_stock_action(
     ingest: &Ingest,
-    product_id: &str,
-    warehouse_id: &str,
+    product_id: ProductId,
+    warehouse_id: WarehouseId,
     json: &Json<'_>,
 ) -> Result<Action, Problem> {
-    let product_id = ProductId(path_id("product_id", product_id)?);
-    let warehouse_id = WarehouseId(path_id("warehouse_id", warehouse_id)?);
     let SafetyStock { safety_stock } = read_fields(json, safety_stock)?;
     let key = Key::Id(product_id.0);
     let action_id = ingest.unkeyed(key);

@@ -6,10 +6,11 @@ use crate::action::{Action, Decided, Key, Resource};
 use crate::call::{BODY_BYTES_MAX, raw_body, read_fields, read_json};
 use crate::fields::Place;
 use crate::ingest::Ingest;
-use crate::principal::Principal;
-use crate::problem::{Body, Code, Problem};
 use axum::Json;
 use axum::extract::{Request, State};
+use edge::principal::Principal;
+use edge::problem::{Code, Problem};
+use edge::refusals::WebhookRefusals;
 use schemas::events::customer_actions::{PaymentOutcome, PaymentReported};
 use schemas::id::{OrderId, PaymentId};
 use schemas::limits::{AMOUNT_MAX, NAME_MAX};
@@ -26,23 +27,29 @@ const DELIVERY_MAX: usize = 1000;
 
 /// A report of the payment provider.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "shows in the API's description what `report` reads")]
 pub(crate) struct Webhook {
-    #[schema(max_length = 255)]
+    #[schema(min_length = 1, max_length = 255)]
     id: String,
-    /// `payment.` and authorized, declined, captured, voided or refunded.
-    #[schema(example = "payment.authorized")]
+    /// What became of the payment.
+    #[schema(
+        pattern = "^payment\\.(authorized|declined|captured|voided|refunded)$",
+        example = "payment.authorized"
+    )]
     r#type: String,
     payment_id: String,
     order_id: String,
     /// In minor units.
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_000_000i64)]
     amount: i64,
     /// ISO 4217.
-    #[schema(example = "USD")]
+    #[schema(example = "USD", pattern = "^[A-Z]{3}$")]
     currency: String,
     /// RFC 3339.
+    #[schema(min_length = 1, max_length = 200)]
     created_at: Option<String>,
+    #[schema(max_length = 200)]
     decline_code: Option<String>,
 }
 
@@ -55,13 +62,13 @@ pub(crate) struct Received {
 /// Takes the payment provider's report.
 #[utoipa::path(post, path = "/v1/payments/webhook", tag = "payments",
     params(("Watermart-Signature" = String, Header)), request_body = Webhook,
-    responses((status = 200, body = Received), (status = "4XX", body = Body<'_>)))]
+    responses((status = 200, body = Received), WebhookRefusals<'_>))]
 pub(crate) async fn post(
     State(ingest): State<Ingest>,
     request: Request,
 ) -> Result<Json<Received>, Problem> {
     let signature = request.headers().get("watermart-signature").cloned();
-    let body = raw_body(request, &ingest).await?;
+    let body = raw_body(request, &ingest, BODY_BYTES_MAX).await?;
     let signature = signature.as_ref().and_then(|value| value.to_str().ok()).unwrap_or("");
     let action = ingest.report(signature, &body)?;
     ingest.append_one(Principal::PROVIDER, &action).await?;

@@ -7,11 +7,13 @@
 //! | planner | claims, plans | records, timers, finished epochs |
 //! | workers | timely: customers, products | epochs |
 //! | publisher | gives ids, appends outputs | finished epochs; the log |
-//! | views | applies rows and marks | finished epochs; the store |
+//! | views | judges and applies rows and marks | finished epochs; the store |
+//! | watch | looks whether epochs advance | a second |
 
 use crate::dataflow;
 use crate::hub::{Hub, State};
 use crate::inputs;
+use crate::invariants::{Counts, watch};
 use crate::opener::Opener;
 use crate::planner::Planner;
 use crate::publisher;
@@ -26,7 +28,7 @@ use sinks::event_log::EventLog;
 use sinks::view_store::ViewStore;
 use std::fmt::Display;
 use std::io::Read as _;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use timely::WorkerConfig;
 use timely::communication::WorkerGuards;
@@ -72,6 +74,8 @@ pub struct Status {
     pub records: u64,
     /// Dead letters.
     pub dead_letters: u64,
+    /// What was judged since the start.
+    pub invariants: Counts,
 }
 
 /// Running timely workers; each gives the bytes of its state, if the hub asks for them.
@@ -82,6 +86,8 @@ pub struct Engine {
     hub: Arc<Hub>,
     threads: Vec<JoinHandle<()>>,
     workers: Option<Workers>,
+    /// The watch ends when this is gone.
+    watched: Option<mpsc::Sender<()>>,
 }
 
 impl Engine {
@@ -146,8 +152,17 @@ impl Engine {
                 Planner::new(hub, log, codec, clock.clone(), options.settings, claim_id()?);
             spawn("planner", Box::new(move || planner.run()))?;
         }
+        let (watched, stop) = mpsc::channel();
+        {
+            let (hub, clock) = (Arc::clone(&hub), clock.clone());
+            let look = move || {
+                watch::run(&hub, &clock, &stop);
+                Ok(())
+            };
+            spawn("watch", Box::new(look))?;
+        }
         let workers = start_workers(&hub, options.workers, options.hash_seed)?;
-        Ok(Self { hub, threads, workers: Some(workers) })
+        Ok(Self { hub, threads, workers: Some(workers), watched: Some(watched) })
     }
 
     /// How it is doing.
@@ -202,6 +217,7 @@ impl Engine {
 
     fn end(&mut self) -> Result<Vec<Vec<u8>>, String> {
         self.hub.stop();
+        self.watched = None;
         let mut dumps = Vec::new();
         if let Some(workers) = self.workers.take() {
             for dump in workers.join() {
@@ -290,6 +306,7 @@ fn status(hub: &Hub) -> Status {
         now: state.plans.now(),
         records: state.records,
         dead_letters: state.dead_letters,
+        invariants: state.invariants.clone(),
     }
 }
 

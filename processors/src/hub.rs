@@ -12,6 +12,7 @@
 //! so nothing is planned.
 
 use crate::epoch::{Dead, EpochInfo, EpochInput, Finished, OPERATORS, Part, Partition, weight};
+use crate::invariants::{Counts, Invariant};
 use crate::plan::PlanTopic;
 use crate::sabotage::Faults;
 use crate::shards::Decided;
@@ -88,6 +89,8 @@ pub struct State {
     pub records: u64,
     /// Dead letters so far.
     pub dead_letters: u64,
+    /// Judged so far.
+    pub invariants: Counts,
 }
 
 /// The meeting place.
@@ -135,6 +138,7 @@ impl Hub {
             failure: None,
             records: 0,
             dead_letters: 0,
+            invariants: Counts::default(),
         };
         Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), faults })
     }
@@ -194,6 +198,14 @@ impl State {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.inputs.iter().map(|partition| partition.waiting.len()).sum()
+    }
+
+    /// Whether there is input that an epoch should take: not while planning is ended by word.
+    #[must_use]
+    pub fn input_waits(&self) -> bool {
+        let drained =
+            self.drained.is_some() && self.drained == self.plans.generation().try_into().ok();
+        !self.stopping && !drained && (self.waiting() > 0 || !self.opened.is_empty())
     }
 
     /// Whether everything that valid plans say is done, published and in the views.
@@ -308,14 +320,19 @@ impl State {
         };
         for (operator, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
             if theirs.is_some_and(|theirs| theirs != *ours) {
-                return Err(format!(
+                let reason = format!(
                     "I16: digest of operator {operator} in epoch {epoch} is {ours:016x} here, \
                      {:016x} on the log: this build or machine decides differently",
                     theirs.unwrap_or_default()
-                ));
+                );
+                self.invariants.judge(Invariant::I16, false, || reason.clone());
+                return Err(reason);
             }
         }
         if theirs.iter().all(Option::is_some) {
+            for _ in 0..OPERATORS {
+                self.invariants.judge(Invariant::I16, true, String::new);
+            }
             self.digests.remove(&epoch);
             self.expected.remove(&epoch);
         }

@@ -6,6 +6,7 @@ pub mod engine;
 pub mod epoch;
 pub mod hub;
 pub mod inputs;
+pub mod invariants;
 pub mod opener;
 pub mod operator;
 pub mod payment_worker;

@@ -1,15 +1,17 @@
-//! The view writer: one thread that applies finished epochs' rows and marks, in order. While a
-//! replay is at or behind the store's mark, nothing is applied.
+//! The view writer: one thread that judges finished epochs' rows and applies them and their marks,
+//! in order. While a replay is at or behind the store's mark, nothing is applied.
 
 use crate::hub::Hub;
+use crate::invariants::judge::Judge;
 use sinks::view_store::{Mark, ViewError, ViewStore};
 use std::sync::Arc;
 
 /// Applies until the hub fails, or stops and nothing is left.
 ///
 /// # Errors
-/// The store does not take them.
+/// The store does not take them, or does not tell what they replace.
 pub fn run(hub: &Arc<Hub>, store: &Arc<dyn ViewStore>, mark: &Mark) -> Result<(), ViewError> {
+    let mut judge = Judge::default();
     loop {
         let (info, rows) = {
             let mut state = hub.lock();
@@ -27,6 +29,7 @@ pub fn run(hub: &Arc<Hub>, store: &Arc<dyn ViewStore>, mark: &Mark) -> Result<()
             }
         };
         let (epoch, count) = (info.context.epoch, rows.len());
+        judge.epoch(&info, &rows, &**store)?;
         if (info.era, epoch) > (mark.era, mark.epoch) {
             let mark = Mark {
                 era: info.era,
@@ -37,7 +40,11 @@ pub fn run(hub: &Arc<Hub>, store: &Arc<dyn ViewStore>, mark: &Mark) -> Result<()
             };
             store.apply(rows, mark)?;
         }
-        hub.lock().set_viewed(epoch, count);
+        {
+            let mut state = hub.lock();
+            state.invariants.catch_up(&judge.counts);
+            state.set_viewed(epoch, count);
+        }
         hub.notify();
     }
 }

@@ -58,9 +58,27 @@ function curl(method, path, operation) {
     }
   }
   const body = operation.requestBody?.content?.["application/json"]?.schema;
-  if (body) parts.push("-H 'Content-Type: application/json'", `-d ${quoted(JSON.stringify(example(body)))}`);
+  if (body) parts.push("-H 'Content-Type: application/json'", `-d ${quoted(JSON.stringify(example(body), null, 1))}`);
   parts.push(quoted(location.origin + filled));
   return parts.join(" \\\n  ");
+}
+
+// Words in backquotes are code.
+const rich = (text) =>
+  text.split("`").map((part, i) => (i % 2 ? element("code", part) : part));
+
+// Names of shapes lead to them.
+function linked(text) {
+  return text.split(/(\w+)/).map((part) => {
+    if (!Object.hasOwn(api.components.schemas, part)) return part;
+    return Object.assign(element("a", part), { href: `#shape-${part}` });
+  });
+}
+
+function paragraph(text) {
+  const node = element("p");
+  node.append(...rich(text));
+  return node;
 }
 
 function table(headings, rows) {
@@ -72,7 +90,8 @@ function table(headings, rows) {
     const line = element("tr");
     line.append(...cells.map((text, i) => {
       const box = element("td");
-      box.append(i === 0 ? element("code", text) : text);
+      const shown = { shape: linked, meaning: rich }[headings[i]];
+      box.append(...(shown ? shown(text) : [i === 0 ? element("code", text) : text]));
       return box;
     }));
     body.append(line);
@@ -85,17 +104,22 @@ function table(headings, rows) {
 
 function operationDetails(method, path, operation) {
   const details = element("details");
+  details.id = `${method.toUpperCase()}-${path}`;
   const summary = element("summary");
   summary.append(element("span", method.toUpperCase(), "method"), element("code", path),
     element("span", ` ${operation.summary ?? ""}`, "soft"));
   details.append(summary);
-  if (operation.description) details.append(element("p", operation.description));
+  if (operation.description) details.append(paragraph(operation.description));
   if (operation.parameters?.length) {
     details.append(table(["parameter", "in", "shape", "meaning"], operation.parameters.map((p) =>
       [p.name, p.in, word(p.schema), p.description ?? ""])));
   }
   const body = operation.requestBody?.content?.["application/json"]?.schema;
-  if (body) details.append(element("p", `Body: ${word(body)}`));
+  if (body) {
+    const line = element("p", "Body: ");
+    line.append(...linked(word(body)));
+    details.append(line);
+  }
   details.append(table(["answer", "shape", "meaning"], Object.entries(operation.responses ?? {})
     .map(([status, answer]) => [status,
       word(Object.values(answer.content ?? {})[0]?.schema), answer.description ?? ""])));
@@ -107,7 +131,7 @@ function shapeDetails(name, schema) {
   const details = element("details");
   details.id = `shape-${name}`;
   details.append(element("summary", name));
-  if (schema.description) details.append(element("p", schema.description));
+  if (schema.description) details.append(paragraph(schema.description));
   const fields = Object.entries(properties(schema));
   if (fields.length) {
     details.append(table(["field", "shape", "meaning"], fields.map(([field, shape]) =>
@@ -117,6 +141,10 @@ function shapeDetails(name, schema) {
   }
   return details;
 }
+
+// Those who run the shop come last; what this does not name comes before them.
+const GROUPS = ["warehouses", "products", "stock", "cart", "orders", "payments", "batch"];
+const place = (tag) => (GROUPS.indexOf(tag) + GROUPS.length + 1) % (GROUPS.length + 1);
 
 const METHODS = ["get", "put", "post", "delete", "patch"];
 
@@ -129,7 +157,8 @@ function render() {
       groups.get(tag).push(operationDetails(method, path, item[method]));
     }
   }
-  for (const [tag, operations] of groups) {
+  const inOrder = [...groups].sort(([a], [b]) => place(a) - place(b));
+  for (const [tag, operations] of inOrder) {
     const card = element("section", undefined, "card");
     card.append(element("h2", tag), ...operations);
     document.getElementById("operations").append(card);
@@ -140,9 +169,18 @@ function render() {
     `Version ${api.info.version}. Times are UTC, money is in minor units with a currency beside it.`;
 }
 
+// `/docs#POST-/v1/checkouts` opens that operation, `/docs#shape-Order` that shape.
+function openNamed() {
+  const named = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!named) return;
+  named.open = true;
+  named.scrollIntoView();
+}
+addEventListener("hashchange", openNamed);
+
 fetch("/openapi.json")
   .then((answer) => answer.json())
-  .then((json) => { api = json; render(); })
+  .then((json) => { api = json; render(); openNamed(); })
   .catch((error) => {
     document.getElementById("intro").textContent = `The description could not be read: ${error.message}`;
   });

@@ -42,48 +42,78 @@ function byTopic(log) {
 
 const known = (number) => (number === null ? "unknown" : count.format(number));
 const number = (n) => cell("td", known(n), "number");
+const span = (ms) => (ms < 10000 ? `${count.format(ms)} ms` : `${count.format(Math.round(ms / 1000))} s`);
 
-function render(status) {
+// The words of docs/guarantees for those who run a shop.
+const RULES = {
+  I1: "Stock adds up",
+  I2: "No stock is below zero",
+  I5: "No reservation lapses early",
+  I6: "An order holds what it says, and nothing once it ended",
+  I8: "No order goes back",
+  I13: "Versions, epochs and time never go back",
+  I16: "The same log gives the same decisions",
+  I17: "Work goes on while there is work",
+};
+
+function figures(status) {
   const topics = byTopic(status.log);
   const all = [...topics.values()];
   const unknown = all.some(({ end }) => end === null);
-  const total = unknown ? null : all.reduce((sum, { end }) => sum + end, 0);
-  const applied = all.reduce((sum, topic) => sum + topic.applied, 0);
-  for (const id of ["epoch", "workers", "generation", "dead_letters"]) show(id, known(status[id]));
+  const behind = all.reduce((sum, { end, applied }) => sum + Math.max(0, end - applied), 0);
+  for (const { name, rows } of status.views) if (document.getElementById(name)) show(name, known(rows));
+  show("behind", known(unknown ? null : behind));
+  show("lag", span(Math.max(...status.views.map((view) => view.lag_ms))));
+  show("dead_letters", known(status.dead_letters));
   at("dead_letters").className = status.dead_letters > 0 ? "bad" : "";
+  show("epoch", known(status.epoch));
+  show("age", status.epoch_age_ms === null ? "never" : `${span(status.epoch_age_ms)} ago`);
   show("now", status.now.replace("T", " ").replace("Z", ""));
-  show("records", known(total));
-  show("behind", known(total === null ? null : Math.max(0, total - applied)));
   show("version", status.version);
+  show("generation", known(status.generation));
+  show("workers", `${known(status.workers)} ${status.workers === 1 ? "worker" : "workers"}`);
+  return topics;
+}
+
+function render(status) {
+  const topics = figures(status);
+  const invariants = Object.entries(status.invariants)
+    .sort(([a], [b]) => a.slice(1) - b.slice(1));
+  fill("invariants", invariants.map(([id, { checked, breaches }]) => [
+    cell("th", `${id}  ${RULES[id] ?? ""}`), number(checked),
+    cell("td", count.format(breaches), `number ${breaches > 0 ? "bad" : checked > 0 ? "good" : "soft"}`),
+  ]), "nothing checked");
   fill("views", status.views.map((view) => [
     cell("th", view.name.replaceAll("_", " ")), number(view.rows), number(view.epoch),
-    cell("td", `${count.format(view.lag_ms)} ms`, "number"),
+    cell("td", span(view.lag_ms), "number"),
   ]), "no views");
-  fill("invariants", Object.entries(status.invariants).map(([id, { checked, breaches }]) => [
-    cell("th", id), number(checked),
-    cell("td", count.format(breaches), breaches > 0 ? "number bad" : "number good"),
-  ]), "none checked yet");
   fill("log", [...topics].map(([topic, { end, applied }]) => [
     cell("th", topic), number(end), number(applied),
   ]), "no topics");
+  return invariants.filter(([, { breaches }]) => breaches > 0).map(([id]) => id);
 }
 
 // Only a change is announced to those who listen to the page.
 function say(text, kind) {
   if (at("state").textContent === text) return;
   show("state", text);
-  at("state").className = kind;
+  at("state").className = `state ${kind}`;
+  document.title = kind === "good" ? "Watermart" : `! ${text} - Watermart`;
 }
 
 async function refresh() {
   try {
     const [status, ready] = await Promise.all([fetch("/v1/status"), fetch("/readyz")]);
     if (!status.ok) throw new Error(`status answers ${status.status}`);
-    render(await status.json());
-    if (ready.ok) say("open", "good");
-    else say(`not ready: ${(await ready.json()).detail}`, "bad");
+    const broken = render(await status.json());
+    document.body.classList.remove("stale");
+    const alarm = broken.length > 0 ? `Alarm: ${broken.join(", ")} broken, the server's log says where` : "";
+    const closed = ready.ok ? "" : `Not ready: ${(await ready.json()).detail}`;
+    const wrong = [closed, alarm].filter((text) => text).join(". ");
+    say(wrong || "Open: orders are taken and decided", wrong ? "bad" : "good");
   } catch (error) {
-    say(`no answer: ${error.message}`, "bad");
+    document.body.classList.add("stale");
+    say(`No answer, figures are old: ${error.message}`, "bad");
   }
   setTimeout(refresh, 1000);
 }

@@ -3,10 +3,12 @@
 use crate::Queries;
 use crate::answer::{Answer, Resource, rfc3339_or_null, row_of};
 use crate::freshness::{Consistency, Freshness, Scope};
-use crate::path_id::PathId;
-use crate::problem::{Problem, Refusals};
 use crate::products::ListingState;
 use axum::extract::State;
+use edge::path_id::{CallersId, PathId};
+use edge::principal::Principal;
+use edge::problem::Problem;
+use edge::refusals::ReadRefusals;
 use schemas::id::{CustomerId, ProductId};
 use schemas::money::Currency;
 use schemas::time::Timestamp;
@@ -52,12 +54,13 @@ pub(crate) struct Cart {
 
 /// A customer's cart; one that was never used is empty, of version 0.
 #[utoipa::path(
-    get, path = "/v1/customers/{customer_id}/cart", tag = "customers",
-    params(("customer_id" = String, Path), Freshness),
-    responses((status = 200, body = Cart), Refusals)
+    get, path = "/v1/customers/{customer_id}/cart", tag = "cart",
+    params(("customer_id" = inline(CallersId), Path), Freshness),
+    responses((status = 200, body = Cart), ReadRefusals<'_>)
 )]
 pub(crate) async fn get(
     State(queries): State<Queries>,
+    _: Principal,
     PathId(id): PathId<CustomerId>,
     freshness: Freshness,
 ) -> Result<Answer<Cart>, Problem> {

@@ -10,9 +10,9 @@
 //! to stand at, and never older. In `?wait=` seconds without success the answer is `view_behind`.
 
 use crate::Queries;
-use crate::problem::{Code, Problem};
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
+use edge::problem::{Code, Problem};
 use schemas::position::Position;
 use schemas::topic::{Topic, TopicPartition};
 use sinks::view_store::Mark;
@@ -65,13 +65,13 @@ impl Scope {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Freshness {
     /// See at least this position: of an acknowledged action, or of another read.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = String, required = false, min_length = 1)]
     pub(crate) after: Option<Position>,
     /// Of carts, orders and payments `strong` is the default, of the rest `eventual`.
-    #[param(inline)]
+    #[param(value_type = Consistency, required = false, inline)]
     pub(crate) consistency: Option<Consistency>,
     /// Seconds to wait at most, 0 to 30; 2 by default.
-    #[param(minimum = 0, maximum = 30)]
+    #[param(value_type = u64, required = false, minimum = 0, maximum = 30)]
     pub(crate) wait: Option<u64>,
 }
 
@@ -107,13 +107,15 @@ fn consistency(value: &str) -> Result<Consistency, Problem> {
 pub(crate) fn number(name: &str, value: &str, min: u64, max: u64) -> Result<u64, Problem> {
     let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     let number = value.parse().ok().filter(|n| digits && (min..=max).contains(n));
-    number.ok_or_else(|| Problem::parameter(name, &format!("must be a number, {min} to {max}")))
+    number.ok_or_else(|| Problem::parameter(name, format!("must be a number, {min} to {max}")))
 }
 
 /// The parameters of the query string, in order.
 pub(crate) fn parameters(parts: &Parts) -> Result<Vec<(String, String)>, Problem> {
     let parsed = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
-    parsed.map(|Query(pairs)| pairs).map_err(|error| Problem::new(Code::Invalid, error.body_text()))
+    parsed
+        .map(|Query(pairs)| pairs)
+        .map_err(|error| Problem::new(Code::Malformed, error.body_text()))
 }
 
 pub(crate) fn unknown(name: &str) -> Problem {

@@ -2,12 +2,12 @@
 //!
 //! What must stay true here:
 //! - a read that asked for more than the views have waits, and where it cannot wait longer it says
-//!   so ([`freshness`]); it never passes off an old answer;
+//!   so (`freshness.rs`); it never passes off an old answer;
 //! - nothing here changes anything;
 //! - one file a resource, and all routes in [`router`].
 //!
-//! The command merges [`router`] with that of the way in, and [`finished`] gives the merged one
-//! its documentation and its answers to paths that are not there.
+//! The command merges [`router`] with that of the way in, and [`documented`] gives the merged one
+//! its description.
 
 mod answer;
 mod carts;
@@ -17,9 +17,7 @@ mod metrics;
 mod orders;
 mod pages;
 mod paging;
-mod path_id;
 mod payments;
-pub mod problem;
 mod products;
 mod reservations;
 mod status;
@@ -28,7 +26,7 @@ mod stock;
 mod tests;
 mod warehouses;
 
-pub use status::EngineStatus;
+pub use status::{EngineStatus, Invariant};
 
 use ends::Ends;
 use sinks::clock::Clock;
@@ -83,12 +81,8 @@ pub fn router(queries: Queries) -> OpenApiRouter {
         .with_state(queries)
 }
 
-/// The merged router of a server, with `/openapi.json`, `/docs`, and problems for paths and
-/// methods that are not there.
-pub fn finished(merged: OpenApiRouter) -> axum::Router {
+/// The merged router of a server, with `/openapi.json` and `/docs`.
+pub fn documented(merged: OpenApiRouter) -> axum::Router {
     let (router, api) = merged.split_for_parts();
-    router
-        .merge(pages::documentation(api))
-        .fallback(problem::path_not_found)
-        .method_not_allowed_fallback(problem::method_not_allowed)
+    router.merge(pages::documentation(api))
 }

@@ -3,11 +3,12 @@
 //! Labels are bounded by the code: partitions, views, invariants.
 
 use crate::Queries;
-use crate::problem::Problem;
 use crate::status::Report;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use edge::principal::Principal;
+use edge::problem::Problem;
 use std::fmt::{Display, Write};
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -17,7 +18,7 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
     get, path = "/metrics", tag = "running",
     responses((status = 200, body = String, content_type = "text/plain"))
 )]
-pub(crate) async fn get(State(queries): State<Queries>) -> Result<Response, Problem> {
+pub(crate) async fn get(State(queries): State<Queries>, _: Principal) -> Result<Response, Problem> {
     let report = queries.report().await?;
     let ready = (queries.status)().ready.is_ok();
     Ok(([(header::CONTENT_TYPE, TEXT)], text(&report, ready)).into_response())

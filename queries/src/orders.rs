@@ -4,11 +4,13 @@ use crate::Queries;
 use crate::answer::{Answer, Resource, rfc3339, rfc3339_or_null, row_of};
 use crate::freshness::{Consistency, Freshness, Scope};
 use crate::paging::{Page, PageParameters, Paging};
-use crate::path_id::PathId;
 use crate::payments::Payment;
-use crate::problem::{Problem, Refusals};
 use crate::reservations::Level;
 use axum::extract::State;
+use edge::path_id::{CallersId, PathId};
+use edge::principal::Principal;
+use edge::problem::Problem;
+use edge::refusals::ReadRefusals;
 use schemas::events::orders::Reason;
 use schemas::id::{CustomerId, EventId, OrderId, ProductId};
 use schemas::money::Currency;
@@ -104,10 +106,11 @@ struct Event {
 #[utoipa::path(
     get, path = "/v1/orders/{order_id}", tag = "orders",
     params(("order_id" = String, Path), Freshness),
-    responses((status = 200, body = Order), Refusals)
+    responses((status = 200, body = Order), ReadRefusals<'_>)
 )]
 pub(crate) async fn get(
     State(queries): State<Queries>,
+    _: Principal,
     PathId(id): PathId<OrderId>,
     freshness: Freshness,
 ) -> Result<Answer<Order>, Problem> {
@@ -119,12 +122,13 @@ pub(crate) async fn get(
 
 /// A customer's orders, newest first.
 #[utoipa::path(
-    get, path = "/v1/customers/{customer_id}/orders", tag = "customers",
-    params(("customer_id" = String, Path), PageParameters, Freshness),
-    responses((status = 200, body = Page<Order>), Refusals)
+    get, path = "/v1/customers/{customer_id}/orders", tag = "orders",
+    params(("customer_id" = inline(CallersId), Path), PageParameters, Freshness),
+    responses((status = 200, body = Page<Order>), ReadRefusals<'_>)
 )]
 pub(crate) async fn of_customer(
     State(queries): State<Queries>,
+    _: Principal,
     PathId(id): PathId<CustomerId>,
     paging: Paging,
 ) -> Result<Answer<Page<Order>>, Problem> {

@@ -5,9 +5,9 @@
 
 use crate::Queries;
 use crate::freshness::{Freshness, number, parameters, unknown};
-use crate::problem::Problem;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use edge::problem::Problem;
 use serde::Serialize;
 use sinks::view_store::rows::View;
 use sinks::view_store::{Stored, ViewError};
@@ -41,10 +41,11 @@ pub(crate) struct Paging {
 #[expect(dead_code, reason = "describes parameters; `Paging` takes them")]
 pub(crate) struct PageParameters {
     /// Items on a page; 20 by default.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<u32>,
+    #[param(required = false, minimum = 1, maximum = 100)]
+    limit: u32,
     /// `next_cursor` of the page before.
-    cursor: Option<String>,
+    #[param(required = false, min_length = 1)]
+    cursor: String,
 }
 
 impl<S: Sync> FromRequestParts<S> for Paging {

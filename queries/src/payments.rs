@@ -3,9 +3,11 @@
 use crate::Queries;
 use crate::answer::{Answer, Resource, row_of};
 use crate::freshness::{Consistency, Freshness, Scope};
-use crate::path_id::PathId;
-use crate::problem::{Problem, Refusals};
 use axum::extract::State;
+use edge::path_id::PathId;
+use edge::principal::Principal;
+use edge::problem::Problem;
+use edge::refusals::ReadRefusals;
 use schemas::events::orders::PaymentState;
 use schemas::id::{OrderId, PaymentId};
 use schemas::money::Currency;
@@ -44,10 +46,11 @@ pub(crate) struct Payment {
 #[utoipa::path(
     get, path = "/v1/payments/{payment_id}", tag = "payments",
     params(("payment_id" = String, Path), Freshness),
-    responses((status = 200, body = Payment), Refusals)
+    responses((status = 200, body = Payment), ReadRefusals<'_>)
 )]
 pub(crate) async fn get(
     State(queries): State<Queries>,
+    _: Principal,
     PathId(id): PathId<PaymentId>,
     freshness: Freshness,
 ) -> Result<Answer<Payment>, Problem> {

@@ -4,9 +4,11 @@ use crate::Queries;
 use crate::answer::{Answer, Resource, rfc3339, row_of};
 use crate::freshness::{Consistency, Freshness, Scope};
 use crate::paging::{Page, PageParameters, Paging};
-use crate::path_id::PathId;
-use crate::problem::{Problem, Refusals};
 use axum::extract::State;
+use edge::path_id::{CallersId, PathId};
+use edge::principal::Principal;
+use edge::problem::Problem;
+use edge::refusals::ReadRefusals;
 use schemas::id::{ProductId, SellerId};
 use schemas::money::Currency;
 use schemas::time::Timestamp;
@@ -69,11 +71,12 @@ struct Rating {
 /// One product.
 #[utoipa::path(
     get, path = "/v1/products/{product_id}", tag = "products",
-    params(("product_id" = String, Path), Freshness),
-    responses((status = 200, body = Product), Refusals)
+    params(("product_id" = inline(CallersId), Path), Freshness),
+    responses((status = 200, body = Product), ReadRefusals<'_>)
 )]
 pub(crate) async fn get(
     State(queries): State<Queries>,
+    _: Principal,
     PathId(id): PathId<ProductId>,
     freshness: Freshness,
 ) -> Result<Answer<Product>, Problem> {
@@ -86,10 +89,11 @@ pub(crate) async fn get(
 #[utoipa::path(
     get, path = "/v1/products", tag = "products",
     params(PageParameters, Freshness),
-    responses((status = 200, body = Page<Product>), Refusals)
+    responses((status = 200, body = Page<Product>), ReadRefusals<'_>)
 )]
 pub(crate) async fn list(
     State(queries): State<Queries>,
+    _: Principal,
     paging: Paging,
 ) -> Result<Answer<Page<Product>>, Problem> {
     let mark = queries.fresh(paging.freshness, Consistency::Eventual, Scope::Inputs).await?;

@@ -4,9 +4,11 @@ use crate::Queries;
 use crate::answer::{Answer, rfc3339, row_of};
 use crate::freshness::{Consistency, Freshness, Scope};
 use crate::paging::{Page, PageParameters, Paging};
-use crate::path_id::PathId;
-use crate::problem::{Problem, Refusals};
 use axum::extract::State;
+use edge::path_id::{CallersId, PathId};
+use edge::principal::Principal;
+use edge::problem::Problem;
+use edge::refusals::ReadRefusals;
 use schemas::id::{OrderId, ProductId, WarehouseId};
 use schemas::time::Timestamp;
 use serde::Serialize;
@@ -44,12 +46,13 @@ impl From<schemas::events::lines::Level> for Level {
 
 /// The open reservations of a product, by order id.
 #[utoipa::path(
-    get, path = "/v1/products/{product_id}/reservations", tag = "products",
-    params(("product_id" = String, Path), PageParameters, Freshness),
-    responses((status = 200, body = Page<Reservation>), Refusals)
+    get, path = "/v1/products/{product_id}/reservations", tag = "stock",
+    params(("product_id" = inline(CallersId), Path), PageParameters, Freshness),
+    responses((status = 200, body = Page<Reservation>), ReadRefusals<'_>)
 )]
 pub(crate) async fn list(
     State(queries): State<Queries>,
+    _: Principal,
     PathId(id): PathId<ProductId>,
     paging: Paging,
 ) -> Result<Answer<Page<Reservation>>, Problem> {

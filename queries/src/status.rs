@@ -6,9 +6,10 @@
 use crate::Queries;
 use crate::answer::rfc3339;
 use crate::freshness::applied;
-use crate::problem::{Body, Code, Problem};
 use axum::Json;
 use axum::extract::State;
+use edge::principal::Principal;
+use edge::problem::{Body, Code, Problem};
 use schemas::time::Timestamp;
 use schemas::topic::TopicPartition;
 use serde::Serialize;
@@ -35,8 +36,8 @@ pub struct EngineStatus {
     pub now: Timestamp,
     /// Timely threads.
     pub workers: usize,
-    /// By an invariant's id: how often it was checked, and how often it did not hold.
-    pub invariants: BTreeMap<String, (u64, u64)>,
+    /// By an invariant's id, of those that are checked while the shop runs.
+    pub invariants: BTreeMap<&'static str, Invariant>,
     /// Records put aside.
     pub dead_letters: u64,
 }
@@ -54,6 +55,8 @@ pub(crate) struct Report {
     #[serde(serialize_with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     now: Timestamp,
+    /// How long ago that was; null before the first epoch. Without input there is one a second.
+    epoch_age_ms: Option<u64>,
     /// Threads that decide.
     workers: usize,
     /// By topic and partition, of all that plans cut.
@@ -62,8 +65,9 @@ pub(crate) struct Report {
     /// The newest one; null until checkpoints are taken.
     #[schema(value_type = Option<Object>)]
     checkpoint: (),
-    /// By id.
-    pub(crate) invariants: BTreeMap<String, Invariant>,
+    /// By id, of those that are checked while the shop runs, counted since it started.
+    #[schema(value_type = BTreeMap<String, Invariant>)]
+    pub(crate) invariants: BTreeMap<&'static str, Invariant>,
     /// Records put aside.
     pub(crate) dead_letters: u64,
 }
@@ -90,9 +94,11 @@ pub(crate) struct ViewStatus {
 
 /// How often an invariant was checked, and how often it did not hold.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-pub(crate) struct Invariant {
-    pub(crate) checked: u64,
-    pub(crate) breaches: u64,
+pub struct Invariant {
+    /// Checks.
+    pub checked: u64,
+    /// Checks in which it did not hold. An alarm if there is any.
+    pub breaches: u64,
 }
 
 /// Whether the server runs.
@@ -107,7 +113,10 @@ pub(crate) struct Health {
     get, path = "/v1/status", tag = "running",
     responses((status = 200, body = Report))
 )]
-pub(crate) async fn get(State(queries): State<Queries>) -> Result<Json<Report>, Problem> {
+pub(crate) async fn get(
+    State(queries): State<Queries>,
+    _: Principal,
+) -> Result<Json<Report>, Problem> {
     Ok(Json(queries.report().await?))
 }
 
@@ -122,7 +131,7 @@ pub(crate) async fn live() -> Json<Health> {
     get, path = "/readyz", tag = "running",
     responses(
         (status = 200, body = Health),
-        (status = 503, body = Body, content_type = "application/problem+json"),
+        (status = 503, body = Body<'_>, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn ready(State(queries): State<Queries>) -> Result<Json<Health>, Problem> {
@@ -139,17 +148,17 @@ impl Queries {
         // After the ends, so that nothing is called applied beyond them without need.
         let mark = Arc::clone(&self.views.marks().borrow());
         let log: BTreeMap<_, _> = progress(&mark, ends.as_deref());
-        let invariant = |(checked, breaches)| Invariant { checked, breaches };
         Ok(Report {
             version: env!("CARGO_PKG_VERSION"),
             generation: engine.generation,
             epoch: engine.epoch,
             now: engine.now,
+            epoch_age_ms: (engine.epoch > 0).then(|| self.age_ms(engine.now)),
             workers: engine.workers,
             views: self.view_statuses(&mark, &log)?,
             log,
             checkpoint: (),
-            invariants: engine.invariants.into_iter().map(|(id, n)| (id, invariant(n))).collect(),
+            invariants: engine.invariants,
             dead_letters: engine.dead_letters,
         })
     }
@@ -165,6 +174,11 @@ impl Queries {
         }
     }
 
+    /// Milliseconds since then; none if the wall clock was set back meanwhile.
+    fn age_ms(&self, at: Timestamp) -> u64 {
+        u64::try_from(self.clock.now().0.saturating_sub(at.0)).unwrap_or(0)
+    }
+
     fn view_statuses(
         &self,
         mark: &Mark,
@@ -173,10 +187,10 @@ impl Queries {
         let all_applied = log.values().all(|p| p.end.is_some_and(|end| p.applied >= end));
         let age_ms = match mark.epoch {
             // No epoch has an age yet: what waits has waited since the start at most.
-            0 => i64::try_from(self.clock.elapsed().as_millis()).unwrap_or(i64::MAX),
-            _ => self.clock.now().0.saturating_sub(mark.now.0),
+            0 => u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX),
+            _ => self.age_ms(mark.now),
         };
-        let lag_ms = if all_applied { 0 } else { u64::try_from(age_ms).unwrap_or(0) };
+        let lag_ms = if all_applied { 0 } else { age_ms };
         let status = |view: &View| {
             let rows = self.views.rows(*view)?;
             Ok(ViewStatus { name: view.name(), epoch: mark.epoch, lag_ms, rows })

@@ -3,9 +3,11 @@
 use crate::Queries;
 use crate::answer::{Answer, Resource, row_of};
 use crate::freshness::{Consistency, Freshness, Scope};
-use crate::path_id::PathId;
-use crate::problem::{Problem, Refusals};
 use axum::extract::State;
+use edge::path_id::{CallersId, PathId};
+use edge::principal::Principal;
+use edge::problem::Problem;
+use edge::refusals::ReadRefusals;
 use schemas::id::{ProductId, WarehouseId};
 use serde::Serialize;
 use serde_json::Value;
@@ -52,12 +54,13 @@ pub(crate) struct Stock {
 
 /// A product's stock.
 #[utoipa::path(
-    get, path = "/v1/products/{product_id}/stock", tag = "products",
-    params(("product_id" = String, Path), Freshness),
-    responses((status = 200, body = Stock), Refusals)
+    get, path = "/v1/products/{product_id}/stock", tag = "stock",
+    params(("product_id" = inline(CallersId), Path), Freshness),
+    responses((status = 200, body = Stock), ReadRefusals<'_>)
 )]
 pub(crate) async fn get(
     State(queries): State<Queries>,
+    _: Principal,
     PathId(id): PathId<ProductId>,
     freshness: Freshness,
 ) -> Result<Answer<Stock>, Problem> {

@@ -4,9 +4,11 @@ use crate::Queries;
 use crate::answer::{Answer, Resource, row_of};
 use crate::freshness::{Consistency, Freshness, Scope};
 use crate::paging::{Page, PageParameters, Paging};
-use crate::path_id::PathId;
-use crate::problem::{Problem, Refusals};
 use axum::extract::State;
+use edge::path_id::{CallersId, PathId};
+use edge::principal::Principal;
+use edge::problem::Problem;
+use edge::refusals::ReadRefusals;
 use schemas::id::{RegionId, WarehouseId};
 use schemas::topic::{Topic, TopicPartition};
 use serde::Serialize;
@@ -31,11 +33,12 @@ pub(crate) struct Warehouse {
 /// One warehouse.
 #[utoipa::path(
     get, path = "/v1/warehouses/{warehouse_id}", tag = "warehouses",
-    params(("warehouse_id" = String, Path), Freshness),
-    responses((status = 200, body = Warehouse), Refusals)
+    params(("warehouse_id" = inline(CallersId), Path), Freshness),
+    responses((status = 200, body = Warehouse), ReadRefusals<'_>)
 )]
 pub(crate) async fn get(
     State(queries): State<Queries>,
+    _: Principal,
     PathId(id): PathId<WarehouseId>,
     freshness: Freshness,
 ) -> Result<Answer<Warehouse>, Problem> {
@@ -50,10 +53,11 @@ pub(crate) async fn get(
 #[utoipa::path(
     get, path = "/v1/warehouses", tag = "warehouses",
     params(PageParameters, Freshness),
-    responses((status = 200, body = Page<Warehouse>), Refusals)
+    responses((status = 200, body = Page<Warehouse>), ReadRefusals<'_>)
 )]
 pub(crate) async fn list(
     State(queries): State<Queries>,
+    _: Principal,
     paging: Paging,
 ) -> Result<Answer<Page<Warehouse>>, Problem> {
     let scope = Scope::Topic(Topic::WarehouseActions);

@@ -4,15 +4,16 @@ mod decode;
 mod demand;
 mod engine;
 mod hot_product;
+mod machine;
 mod plain;
 mod shop;
 
 use crate::cli::{Bench, BenchName};
 use crate::exit::Failure;
+use machine::Machine;
 use serde::Serialize;
 use sinks::clock::Clock;
 use std::collections::BTreeMap;
-use std::process::Command;
 
 /// What a bench found.
 #[derive(Debug, Serialize)]
@@ -23,13 +24,6 @@ pub(crate) struct Report {
     rounds: u16,
     setup: BTreeMap<&'static str, String>,
     figures: Vec<Figure>,
-}
-
-#[derive(Debug, Serialize)]
-struct Machine {
-    cpu: String,
-    cores: usize,
-    memory_bytes: u64,
 }
 
 /// One figure over all rounds.
@@ -92,7 +86,14 @@ pub(crate) fn run(arguments: &Bench, json: bool) -> Result<(), Failure> {
         BenchName::HotProduct => hot_product::run(rounds, &clock),
     }
     .map_err(Failure::Check)?;
-    let report = Report { bench, commit: commit(), machine: machine(), rounds, setup, figures };
+    let report = Report {
+        bench,
+        commit: machine::commit(),
+        machine: Machine::read(),
+        rounds,
+        setup,
+        figures,
+    };
     if json {
         let text = serde_json::to_string(&report).expect("a report has text keys and numbers");
         println!("{text}");
@@ -123,30 +124,5 @@ fn print(report: &Report) {
         };
         let Figure { name, unit, median, min, max, .. } = figure;
         println!("{name:<58} {median:>14.2} {unit:<10} [{min:.2} .. {max:.2}]{bar}");
-    }
-}
-
-/// The commit that was built, as far as the folder tells.
-fn commit() -> String {
-    let output = Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
-    match output {
-        Ok(output) if output.status.success() => {
-            String::from_utf8_lossy(&output.stdout).trim().to_owned()
-        }
-        Ok(_) | Err(_) => "unknown".to_owned(),
-    }
-}
-
-fn machine() -> Machine {
-    let line = |file: &str, name: &str| {
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        let line = text.lines().find(|line| line.starts_with(name)).map(str::to_owned);
-        line.and_then(|line| line.split(':').nth(1).map(|value| value.trim().to_owned()))
-    };
-    let kib = line("/proc/meminfo", "MemTotal").and_then(|m| m.split(' ').next()?.parse().ok());
-    Machine {
-        cpu: line("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned()),
-        cores: std::thread::available_parallelism().map_or(0, usize::from),
-        memory_bytes: kib.unwrap_or(0u64) * 1024,
     }
 }

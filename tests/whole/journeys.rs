@@ -34,6 +34,15 @@ fn a_basket_is_sold() {
     let stock = shop.ask(Ask::get("/v1/products/P1/stock?consistency=strong")).body;
     let sums = ["on_hand", "available", "reserved", "allocated"].map(|sum| stock[sum].clone());
     assert_eq!(sums, [1_000, 997, 0, 3].map(Value::from));
+    let invariants = shop.ask(Ask::get("/v1/status")).body["invariants"].clone();
+    let invariants = invariants.as_object().unwrap();
+    // One order lapses in no basket, and one in sixteen is followed from row to row.
+    for (id, seldom) in
+        [("I1", false), ("I2", false), ("I5", true), ("I6", false), ("I8", true), ("I13", false)]
+    {
+        assert!(seldom || invariants[id]["checked"].as_u64().unwrap() > 0, "{id}");
+    }
+    assert!(invariants.values().all(|count| count["breaches"] == 0), "{invariants:?}");
     assert_eq!(shop.stop(), Some(0));
     audited(data.path());
 }

@@ -5,6 +5,7 @@
 
 mod beside;
 mod crash;
+mod edge;
 mod journeys;
 mod problems;
 mod sabotage;

@@ -7,7 +7,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::ops::Deref;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -202,6 +203,15 @@ impl Caller {
             let body = body.unwrap_or_default();
             Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null) })
         }
+    }
+
+    /// Sends these bytes on a connection of their own; gives all that comes back.
+    pub(crate) fn raw(&self, request: &[u8]) -> Vec<u8> {
+        let mut connection = TcpStream::connect(self.url.trim_start_matches("http://")).unwrap();
+        connection.write_all(request).unwrap();
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).unwrap();
+        answer
     }
 }
 

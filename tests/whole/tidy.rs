@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const LINES_MAX: usize = 400;
+/// Of a `mod.rs` or `lib.rs`: a port or a map, with its contract.
+const MAP_LINES_MAX: usize = 150;
 /// Vendors, spelled so that this file does not name them.
 const VENDORS: [&str; 7] = [
     "rdk\u{61}fka",
@@ -52,6 +54,10 @@ fn breaches(path: &str, text: &str) -> Vec<&'static str> {
     if !is_test(path) && code.lines().count() > LINES_MAX {
         found.push("over 400 lines");
     }
+    let is_map = path.ends_with("/mod.rs") || path.ends_with("/lib.rs");
+    if !is_test(path) && is_map && code.lines().count() > MAP_LINES_MAX {
+        found.push("over 150 lines, for a map");
+    }
     if !text.starts_with("//!") {
         found.push("does not open with what must stay true");
     }
@@ -89,8 +95,12 @@ fn source_files_are_tidy() {
 #[test]
 fn every_breach_is_found() {
     let long = format!("//! x\n{}", "let x = 1;\n".repeat(LINES_MAX));
+    let map = format!("//! x\n{}", "let x = 1;\n".repeat(MAP_LINES_MAX));
+    assert_eq!(breaches("src/a.rs", &map), [""; 0]);
     for (path, text, breach) in [
         ("src/a.rs", long.as_str(), "over 400 lines"),
+        ("src/a/mod.rs", &map, "over 150 lines, for a map"),
+        ("a/src/lib.rs", &map, "over 150 lines, for a map"),
         ("src/a.rs", "fn a() {}", "does not open with what must stay true"),
         ("src/utils.rs", "//! x", "a name that says nothing"),
         ("src/a.rs", "//! x\nuse fj\u{61}ll::Database;", "names a vendor outside the sinks"),
@@ -102,14 +112,70 @@ fn every_breach_is_found() {
     }
 }
 
+/// Handlers that do not ask who it is that asks.
+fn anonymous(text: &str) -> Vec<&str> {
+    let described = text.split("#[utoipa::path(").skip(1);
+    described
+        .filter_map(|handler| {
+            let (name, rest) = handler.split_once("async fn ")?.1.split_once('(')?;
+            let arguments = rest.split_once(") ->")?.0;
+            let known = ["Principal", ": Call"].iter().any(|asked| arguments.contains(asked));
+            (!known).then_some(name)
+        })
+        .collect()
+}
+
 #[test]
-fn the_rules_depend_on_nothing_but_the_contract() {
-    let manifest = fs::read_to_string(root().join("processors/machines/Cargo.toml")).unwrap();
-    let dependencies = manifest.split("[dependencies]\n").nth(1).unwrap();
-    let dependencies: Vec<_> = dependencies.lines().take_while(|line| !line.is_empty()).collect();
-    assert_eq!(dependencies, ["schemas.workspace = true", "serde.workspace = true"]);
-    let audit = fs::read_to_string(root().join("queries/audit/Cargo.toml")).unwrap();
-    assert!(!audit.contains("machines") && !audit.contains("processors"), "{audit}");
+fn every_handler_knows_who_asks() {
+    let mut found = Vec::new();
+    for (path, text) in files(".rs") {
+        if path.starts_with("ingest-api/src/") || path.starts_with("queries/src/") {
+            found.extend(anonymous(&text).iter().map(|name| format!("{path}: {name}")));
+        }
+    }
+    // What starts and stops servers has no token; the provider is known by its signature.
+    let open = ["ingest-api/src/webhook.rs: post", "queries/src/status.rs: live"];
+    assert_eq!(found, [open[0], open[1], "queries/src/status.rs: ready"]);
+    let handler = "#[utoipa::path(get)]\npub(crate) async fn get(State(q): State<Q>) -> A {";
+    assert_eq!(anonymous(handler), ["get"]);
+    assert_eq!(anonymous(&handler.replace("State<Q>", "State<Q>, _: Principal")), [""; 0]);
+}
+
+/// The dependencies of a manifest.
+fn dependencies(manifest: &str) -> Vec<&str> {
+    let listed = manifest.split("[dependencies]\n").nth(1).unwrap_or("");
+    let lines = listed.lines().take_while(|line| !line.is_empty());
+    lines.map(|line| line.split(['.', ' ']).next().unwrap()).collect()
+}
+
+#[test]
+fn who_may_know_whom() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let of_rules = read("processors/machines/Cargo.toml");
+    assert_eq!(dependencies(&of_rules), ["schemas", "serde"]);
+    for second_opinion in ["queries/audit/Cargo.toml", "loadgen/Cargo.toml"] {
+        let manifest = read(second_opinion);
+        let known = dependencies(&manifest);
+        let forbidden = ["machines", "processors"];
+        assert!(!forbidden.iter().any(|name| known.contains(name)), "{second_opinion}: {known:?}");
+    }
+    let manifest =
+        "[package]\nmachines\n[dependencies]\na.workspace = true\nb = \"1\"\n\n[x]\nc = 1";
+    assert_eq!(dependencies(manifest), ["a", "b"]);
+}
+
+/// What is wanted and not there.
+fn missing(wanted: Vec<String>, is_there: impl Fn(&str) -> bool) -> Vec<String> {
+    wanted.into_iter().filter(|path| !is_there(path)).collect()
+}
+
+fn goldens(schemas: &[(String, String)]) -> Vec<String> {
+    let stem = |path: &str| Path::new(path).file_stem().unwrap().to_str().unwrap().to_owned();
+    schemas.iter().map(|(path, _)| format!("schemas/golden/{}.hex", stem(path))).collect()
+}
+
+fn suites(ports: &[&str]) -> Vec<String> {
+    ports.iter().map(|port| format!("sinks/src/{port}/conformance.rs")).collect()
 }
 
 #[test]
@@ -125,41 +191,67 @@ fn only_tests_can_break_the_shop() {
 
 #[test]
 fn every_schema_has_a_golden_and_every_port_a_conformance_suite() {
-    for (path, _) in files(".avsc") {
-        let name = Path::new(&path).file_stem().unwrap().to_str().unwrap();
-        assert!(root().join(format!("schemas/golden/{name}.hex")).is_file(), "{path}");
+    let mut ports = Vec::new();
+    for entry in fs::read_dir(root().join("sinks/src")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().is_dir() {
+            ports.push(entry.file_name().into_string().unwrap());
+        }
     }
-    for port in ["event_log", "view_store", "payment_gateway"] {
-        assert!(root().join(format!("sinks/src/{port}/conformance.rs")).is_file(), "{port}");
-    }
+    assert!(ports.len() >= 3, "{ports:?}");
+    let ports: Vec<_> = ports.iter().map(String::as_str).collect();
+    let is_there = |path: &str| root().join(path).is_file();
+    assert_eq!(missing(goldens(&files(".avsc")), is_there), [""; 0]);
+    assert_eq!(missing(suites(&ports), is_there), [""; 0]);
+    let schema = ("schemas/avro/orders/never.avsc".to_owned(), String::new());
+    assert_eq!(missing(goldens(&[schema]), is_there), ["schemas/golden/never.hex"]);
+    assert_eq!(missing(suites(&["mail"]), is_there), ["sinks/src/mail/conformance.rs"]);
+}
+
+/// Links of a page that lead nowhere.
+fn dead_links(text: &str, leads: impl Fn(&str) -> bool) -> Vec<&str> {
+    let targets = text.split("](").skip(1).map(|link| link.split([')', '#']).next().unwrap());
+    let own = targets.filter(|target| !target.contains("://") && !target.is_empty());
+    own.filter(|target| !leads(target)).collect()
+}
+
+/// Tests that a page names, as `file.rs::test`, and that are not there.
+fn unknown_tests(text: &str, source: impl Fn(&str) -> Option<String>) -> Vec<&str> {
+    let named = text.split('`').filter(|word| word.contains(".rs::"));
+    named
+        .filter(|named| {
+            let (file, test) = named.split_once("::").unwrap();
+            !source(file).is_some_and(|source| source.contains(&format!("fn {test}(")))
+        })
+        .collect()
 }
 
 #[test]
 fn links_resolve_and_named_tests_exist() {
+    let source = |file: &str| fs::read_to_string(root().join(file)).ok();
     for (path, text) in files(".md") {
         let folder = root().join(&path).parent().unwrap().to_owned();
-        for link in text.split("](").skip(1) {
-            let target = link.split([')', '#']).next().unwrap();
-            if !target.contains("://") && !target.is_empty() {
-                assert!(folder.join(target).exists(), "{path}: {target}");
-            }
-        }
-        for named in text.split('`').filter(|word| word.contains(".rs::")) {
-            let (file, test) = named.split_once("::").unwrap();
-            let source = fs::read_to_string(root().join(file));
-            let source = source.unwrap_or_else(|_| panic!("{path}: no {file}"));
-            assert!(source.contains(&format!("fn {test}(")), "{path}: no {named}");
-        }
+        assert_eq!(dead_links(&text, |target| folder.join(target).exists()), [""; 0], "{path}");
+        assert_eq!(unknown_tests(&text, source), [""; 0], "{path}");
     }
+    let page = "[a](there.md#x) [b](gone.md) [c](https://d.e) [f](#g)";
+    assert_eq!(dead_links(page, |target| target == "there.md"), ["gone.md"]);
+    let page = "`tests/whole/tidy.rs::links_resolve_and_named_tests_exist`, `tests/whole/tidy.rs::no`, `no.rs::no`";
+    assert_eq!(unknown_tests(page, source), ["tests/whole/tidy.rs::no", "no.rs::no"]);
+}
+
+/// Places of one machine that a file names.
+fn places(text: &str) -> Vec<&'static str> {
+    ["/wor\u{6b}/", "/roo\u{74}/"].into_iter().filter(|place| text.contains(place)).collect()
 }
 
 #[test]
 fn no_file_names_a_place_of_one_machine() {
     for ending in [".rs", ".md", ".toml", ".py", "run"] {
         for (path, text) in files(ending) {
-            for place in ["/wor\u{6b}/", "/roo\u{74}/"] {
-                assert!(!text.contains(place), "{path} names {place}");
-            }
+            assert_eq!(places(&text), [""; 0], "{path}");
         }
     }
+    assert_eq!(places("cd /wor\u{6b}/shop"), ["/wor\u{6b}/"]);
+    assert_eq!(places("~/roo\u{74}/x"), ["/roo\u{74}/"]);
 }

@@ -26,10 +26,15 @@ async fn a_checkout_that_is_not_right_names_every_bad_field_and_leaves_no_event(
     let wrong =
         with(r#"{"product_id":"P 1","quantity":0,"price":-1},{"quantity":1.0,"price":1e3},7"#);
     let beyond = with(r#"{"product_id":"P1","quantity":1000001,"price":18446744073709551616}"#);
+    let two_prices = with(
+        r#"{"product_id":"P1","quantity":1,"price":5},{"product_id":"P2","quantity":1,"price":5},
+           {"product_id":"P1","quantity":1,"price":6}"#,
+    );
     let texts = with(r#"{"product_id":1,"quantity":"2","price":true,"sku":1}"#);
     let address = CHECKOUT.replace(r#"{"region":"eu"}"#, r#"{"region":"","a/b~":1}"#);
     let twice = CHECKOUT.replace(r#""currency":"USD""#, r#""currency":"USD","currency":"EUR""#);
     let null = CHECKOUT.replace(r#""USD""#, "null");
+    let unknown = CHECKOUT.replace("USD", "ZZZ");
     check(&[
         ("POST", path, "", 400, "malformed", &[]),
         ("POST", path, "{", 400, "malformed", &[]),
@@ -45,6 +50,7 @@ async fn a_checkout_that_is_not_right_names_every_bad_field_and_leaves_no_event(
         ),
         ("POST", path, &many, 422, "invalid", &["/items"]),
         ("POST", path, &none, 422, "invalid", &["/items"]),
+        ("POST", path, &two_prices, 422, "invalid", &["/items"]),
         (
             "POST",
             path,
@@ -73,6 +79,7 @@ async fn a_checkout_that_is_not_right_names_every_bad_field_and_leaves_no_event(
         ("POST", path, &address, 422, "invalid", &["/ship_to/a~1b~0", "/ship_to/region"]),
         ("POST", path, &twice, 422, "invalid", &["/currency"]),
         ("POST", path, &null, 422, "invalid", &["/currency"]),
+        ("POST", path, &unknown, 422, "invalid", &["/currency"]),
     ])
     .await;
 }
@@ -95,7 +102,7 @@ async fn other_actions_that_are_not_right_name_every_bad_field_and_leave_no_even
             &["/name", "/region", "/priority"],
         ),
         ("PUT", "/v1/warehouses/a%20b", "{}", 422, "invalid", &["/warehouse_id"]),
-        ("PUT", "/v1/warehouses/%ff", "{}", 400, "malformed", &[]),
+        ("PUT", "/v1/warehouses/%ff", "{}", 400, "malformed", &["/warehouse_id"]),
         (
             "PUT",
             "/v1/products/P1",
@@ -194,6 +201,7 @@ async fn headers_that_are_not_right_are_refused() {
     let shop = Shop::open();
     let long = "k".repeat(256);
     let key: &[&str] = &["/idempotency_key"];
+    let (prefer, tag): (&[&str], &[&str]) = (&["/prefer"], &["/if_match"]);
     let (path, product) = ("/v1/checkouts", "/v1/products/P1");
     type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], u16, &'a str, &'a [&'a str]);
     let cases: &[Case<'_>] = &[
@@ -202,21 +210,29 @@ async fn headers_that_are_not_right_are_refused() {
         ("POST", path, &[("idempotency-key", "a b")], 422, "invalid", key),
         ("POST", path, &[("idempotency-key", &long)], 422, "invalid", key),
         ("POST", path, &[("idempotency-key", "a"), ("idempotency-key", "b")], 422, "invalid", key),
-        ("POST", path, &[("idempotency-key", "a"), ("prefer", "wait=0")], 400, "malformed", &[]),
-        ("POST", path, &[("idempotency-key", "a"), ("prefer", "wait=31")], 400, "malformed", &[]),
-        ("POST", path, &[("idempotency-key", "a"), ("prefer", "wait")], 400, "malformed", &[]),
+        ("POST", path, &[("idempotency-key", "a"), ("prefer", "wait=0")], 400, "malformed", prefer),
+        (
+            "POST",
+            path,
+            &[("idempotency-key", "a"), ("prefer", "wait=31")],
+            400,
+            "malformed",
+            prefer,
+        ),
+        ("POST", path, &[("idempotency-key", "a"), ("prefer", "wait")], 400, "malformed", prefer),
         (
             "POST",
             path,
             &[("idempotency-key", "a"), ("prefer", "x, wait=+2")],
             400,
             "malformed",
-            &[],
+            prefer,
         ),
-        ("DELETE", product, &[("if-match", "7")], 400, "malformed", &[]),
-        ("DELETE", product, &[("if-match", "\"7.x\"")], 400, "malformed", &[]),
-        ("DELETE", product, &[("if-match", "*")], 400, "malformed", &[]),
-        ("DELETE", product, &[("if-match", "\"9223372036854775808\"")], 400, "malformed", &[]),
+        ("DELETE", product, &[("if-match", "7")], 400, "malformed", tag),
+        ("DELETE", product, &[("if-match", "\"7.x\"")], 400, "malformed", tag),
+        ("DELETE", product, &[("if-match", "\"1\""), ("if-match", "\"2\"")], 400, "malformed", tag),
+        ("DELETE", product, &[("if-match", "*")], 400, "malformed", tag),
+        ("DELETE", product, &[("if-match", "\"9223372036854775808\"")], 400, "malformed", tag),
     ];
     for (method, path, headers, status, code, pointers) in cases {
         let answer = shop.ask(request(method, path, headers, CHECKOUT)).await;

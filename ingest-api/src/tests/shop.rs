@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
+use edge::front::front;
 use http_body_util::BodyExt as _;
 use schemas::codec::Codec;
 use schemas::envelope::Envelope;
@@ -74,7 +75,7 @@ impl Shop {
         let secrets = Secrets::load(&file).expect("two secrets");
         let ingest = Ingest::new(ports, clock.clone(), secrets, limits);
         let (router, _api) = routes::router(ingest.clone()).split_for_parts();
-        let router = routes::front(router);
+        let router = front(router);
         Self { router, ingest, log, views, codec, clock, _dir: dir }
     }
 

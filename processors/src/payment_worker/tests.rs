@@ -1,14 +1,27 @@
 //! Stories of a worker, a log on files, and a bank that answers as it is told and says in which
 //! order it was asked.
 
+use super::calls::{BACKOFF, POLL_AFTER};
+use super::requests::{Next, RequestId};
+use super::worker::READ_BYTES;
 use super::*;
+use bytes::Bytes;
+use schemas::envelope::{Envelope, Role};
+use schemas::events::Event;
 use schemas::events::customer_actions::PaymentOutcome::{Authorized, Captured, Declined, Voided};
+use schemas::events::customer_actions::{PaymentOutcome, PaymentReported};
+use schemas::events::payment_requests::PaymentRequested;
 use schemas::events::payment_requests::PaymentVerb::{self, Authorize, Capture, Refund, Void};
-use schemas::id::{CustomerId, OrderId, PaymentMethod};
+use schemas::id::{CustomerId, EventId, OrderId, PaymentMethod};
 use schemas::money::Currency;
+use schemas::time::Timestamp;
+use schemas::topic::Topic;
 use sinks::event_log::embedded::{Durability, FileLog};
+use sinks::event_log::{NewRecord, OutputId, Record};
+use sinks::payment_gateway::{Attempt, Call, GatewayError};
 use std::collections::VecDeque;
 use std::sync::mpsc;
+use std::time::Duration;
 
 const START: Timestamp = Timestamp(1_000_000_000_000);
 

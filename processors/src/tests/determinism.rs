@@ -53,6 +53,8 @@ fn replay(dir: &Path, workers: usize, hash_seed: u64) -> Result<Outcome, String>
     let options = Options { workers, settings, hash_seed, plans: false };
     let engine = Engine::start(&parts, options)?;
     engine.wait_replayed(plans_end)?;
+    let invariants = engine.status().invariants;
+    assert!(invariants.iter().all(|(_, count)| count.breaches == 0), "{invariants:?}");
     let dumps = engine.stop_with_dump()?;
     let mut state: Vec<String> = dumps
         .iter()

@@ -265,7 +265,6 @@ async fn an_order_without_a_payment_says_null() {
 async fn what_is_not_there_is_a_problem() {
     let shop = Shop::open();
     shop.epoch(1, &[], order("C1", 1, OrderState::Requested));
-    let long = "a".repeat(65);
     for path in [
         "/v1/orders/ord_1",
         &format!("/v1/orders/{}", order_id("C1", 2)),
@@ -274,11 +273,7 @@ async fn what_is_not_there_is_a_problem() {
         "/v1/products/none",
         "/v1/products/none/stock",
         "/v1/products/none/reservations",
-        "/v1/products/a%20b",
-        "/v1/products/%ff",
         "/v1/warehouses/none",
-        &format!("/v1/customers/{long}/cart"),
-        "/v1/customers/a%2Fb/orders",
         "/v1/sellers/S1",
         "/v2",
     ] {
@@ -288,4 +283,26 @@ async fn what_is_not_there_is_a_problem() {
     let reply = shop.asking(Method::DELETE, "/v1/warehouses").await;
     assert_eq!(reply.problem(), (405, "method_not_allowed".to_owned(), vec![]));
     assert_eq!(reply.header("allow"), "GET,HEAD");
+}
+
+#[tokio::test]
+async fn an_id_in_the_path_that_is_none_is_refused_by_name() {
+    let shop = Shop::open();
+    let long = format!("/v1/customers/{}/cart", "a".repeat(65));
+    let (invalid, malformed) = ((422, "invalid"), (400, "malformed"));
+    for (path, (status, code), pointer) in [
+        ("/v1/products/a%20b", invalid, "/product_id"),
+        ("/v1/products/a%00b/stock", invalid, "/product_id"),
+        ("/v1/products/%E2%82%AC/reservations", invalid, "/product_id"),
+        ("/v1/warehouses/a%2Fb", invalid, "/warehouse_id"),
+        (&long, invalid, "/customer_id"),
+        ("/v1/customers/a%2Fb/orders", invalid, "/customer_id"),
+        ("/v1/products/%ff", malformed, "/product_id"),
+        ("/v1/orders/%C3%28", malformed, "/order_id"),
+    ] {
+        let expected = (status, code.to_owned(), vec![pointer.to_owned()]);
+        assert_eq!(shop.get(path).await.problem(), expected, "{path}");
+    }
+    // Dots are letters like any other.
+    assert_eq!(shop.get("/v1/products/..").await.problem(), (404, "not_found".to_owned(), vec![]));
 }

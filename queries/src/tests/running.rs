@@ -1,6 +1,7 @@
 //! What operators and machines ask: status, health, metrics, pages, the description.
 
 use super::shop::{Shop, actions_of, order, stock};
+use crate::Invariant;
 use serde_json::json;
 use sinks::event_log::ReadError;
 use sinks::view_store::rows::OrderState;
@@ -14,7 +15,7 @@ async fn status_tells_how_far_the_log_is_applied() {
         let mut engine = shop.engine.lock().unwrap();
         engine.epoch = 1;
         engine.dead_letters = 2;
-        engine.invariants.insert("I1".to_owned(), (8, 0));
+        engine.invariants.insert("I1", Invariant { checked: 8, breaches: 0 });
     }
     shop.epoch(1, &[(own, 4)], order("C1", 1, OrderState::Requested));
     shop.views.flush().unwrap();
@@ -26,6 +27,7 @@ async fn status_tells_how_far_the_log_is_applied() {
         ("generation", json!(4)),
         ("epoch", json!(1)),
         ("now", json!("2026-11-23T09:30:00.125Z")),
+        ("epoch_age_ms", json!(31)),
         ("workers", json!(2)),
         ("checkpoint", json!(null)),
         ("invariants", json!({"I1": {"checked": 8, "breaches": 0}})),
@@ -73,7 +75,8 @@ async fn ready_says_why_not_while_alive() {
 async fn metrics_say_the_same_as_status() {
     let shop = Shop::open();
     let own = actions_of("C1");
-    shop.engine.lock().unwrap().invariants.insert("I2".to_owned(), (5, 1));
+    let breached = Invariant { checked: 5, breaches: 1 };
+    shop.engine.lock().unwrap().invariants.insert("I2", breached);
     shop.epoch(1, &[(own, 4)], vec![stock("P1", "A", [1, 1, 0, 0, 0], 1)]);
     shop.views.flush().unwrap();
     shop.ends(&[(own, 6)]);

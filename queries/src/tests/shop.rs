@@ -1,9 +1,10 @@
 //! A shop of rows, and a log of which nothing is known but its ends.
 
-use crate::{EngineStatus, Queries, finished, router};
+use crate::{EngineStatus, Queries, documented, router};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use edge::front::front;
 use http_body_util::BodyExt;
 use schemas::id::{CustomerId, EventId, OrderId, PaymentMethod, ProductId, RegionId, WarehouseId};
 use schemas::money::Currency;
@@ -120,7 +121,8 @@ impl Shop {
         let told = Arc::clone(&engine);
         let status = Arc::new(move || told.lock().unwrap().clone());
         let (seen, asked) = (Arc::clone(&views), Arc::clone(&log));
-        let router = finished(router(Queries::new(seen, asked, clock.clone(), status)));
+        let queries = Queries::new(seen, asked, clock.clone(), status);
+        let router = front(documented(router(queries)));
         Self { views, log, clock, engine, router, _dir: dir }
     }
 

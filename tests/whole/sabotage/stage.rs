@@ -181,7 +181,7 @@ impl Stage {
 
 fn serve(runtime: &Runtime, queries: Queries, ingest: Ingest) -> Caller {
     let merged = queries::router(queries).merge(ingest_api::routes::router(ingest));
-    let app = ingest_api::routes::front(queries::finished(merged));
+    let app = edge::front::front(queries::documented(merged));
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     runtime.spawn(axum::serve(listener, app).into_future());

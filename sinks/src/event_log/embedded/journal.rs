@@ -5,10 +5,17 @@
 //!   space: if there is none, nothing of a block has been written.
 
 use super::durable::Place;
-use super::segment;
+use super::{Durability, segment};
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+
+/// Zeros are written ahead in such steps: syncs get cheaper by more than the zeros cost, and no
+/// append waits for many of them.
+const AHEAD_BYTES: u64 = 1 << 20;
+/// A segment's length, but for its last block.
+const SEGMENT_BYTES: u64 = 256 << 20;
 
 /// How the journal treats the disk. Tests have their own.
 pub(super) struct Disk {
@@ -29,6 +36,36 @@ pub(super) struct Disk {
 type WriteAt = Box<dyn Fn(&File, &[u8], u64) -> io::Result<()> + Send>;
 type Sync = Box<dyn Fn(&File) -> io::Result<()> + Send>;
 type Fatal = Box<dyn Fn(&Path, &io::Error) + Send>;
+
+impl Disk {
+    /// The machine's.
+    pub(super) fn of(durability: Durability) -> Self {
+        let write = Box::new(|file: &File, bytes: &[u8], byte| file.write_all_at(bytes, byte));
+        let fatal = Box::new(|path: &Path, error: &io::Error| {
+            tracing::error!(file = %path.display(), %error, "the event log's outcome is unknown");
+            std::process::abort();
+        });
+        let segment_bytes = SEGMENT_BYTES;
+        match durability {
+            Durability::Durable => Self {
+                ahead: AHEAD_BYTES,
+                segment_bytes,
+                write,
+                sync_data: Box::new(File::sync_data),
+                sync_all: Box::new(File::sync_all),
+                fatal,
+            },
+            Durability::NotDurable => Self {
+                ahead: 0,
+                segment_bytes,
+                write,
+                sync_data: Box::new(|_| Ok(())),
+                sync_all: Box::new(|_| Ok(())),
+                fatal,
+            },
+        }
+    }
+}
 
 /// The last segment, open for writing.
 pub(super) struct Journal {

@@ -4,7 +4,7 @@
 
 use super::journal::Entry;
 use super::ledger::Notice;
-use super::{Books, Deliver, Shared, Webhook};
+use super::{Books, Shared};
 use crate::clock::Clock;
 use crate::payment_gateway::signature::{Secrets, sign};
 use schemas::events::customer_actions::PaymentOutcome;
@@ -17,6 +17,19 @@ use std::time::Duration;
 
 /// Webhooks of one delivery: enough to share the shop's sync of its log.
 const BATCH: usize = 1_000;
+
+/// A webhook as it travels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// Of the header [`SIGNATURE_HEADER`](crate::payment_gateway::signature::SIGNATURE_HEADER).
+    pub signature: String,
+    /// JSON.
+    pub body: Vec<u8>,
+}
+
+/// Posts webhooks, in this order, and says of each whether it was accepted: durably taken. What was
+/// not is posted again later.
+pub type Deliver = Box<dyn Fn(Vec<Webhook>) -> Vec<bool> + Send + Sync>;
 
 pub(super) struct Courier {
     shared: Arc<Shared>,

@@ -8,18 +8,38 @@
 //! Anywhere else they are damage, named and never read over. After a failed write nothing more is
 //! appended: nobody knows what is on disk.
 
-use super::OpenError;
 use super::ledger::NoticeId;
 use schemas::events::payment_requests::PaymentRequested;
 use schemas::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const HEADER_BYTES: usize = 8;
 /// Far above any entry: a length beyond it is no length.
 const ENTRY_BYTES_MAX: usize = 4096;
+
+/// Why the sandbox did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its journal is not what was written.
+    #[error("{} is damaged at byte {byte}; restore the file from a copy", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// The first bad byte's place.
+        byte: u64,
+    },
+    /// The machine did not do it.
+    #[error("could not open {}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,13 +10,16 @@
 //! | `tok_silent` | never |
 //! | `tok_late` | authorized, 2 s after `expires_at` |
 //!
-//! The other verbs are answered at once, by what the payment then is ([`ledger`]). An attempt is
+//! The other verbs are answered at once, by what the payment then is (`ledger.rs`). An attempt is
 //! in the journal before its call returns; what is to be told is worked out from the journal, so a
 //! restart tells what was due meanwhile, and tells again what it does not know to be accepted.
 
 mod courier;
 mod journal;
 mod ledger;
+
+pub use courier::{Deliver, Webhook};
+pub use journal::OpenError;
 
 use super::signature::Secrets;
 use super::{Attempt, Call, GatewayError, PaymentGateway};
@@ -26,46 +29,11 @@ use journal::{Entry, Journal};
 use ledger::Ledger;
 use schemas::id::KeyHash;
 use std::collections::HashSet;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Webhooks not yet accepted, the delayed ones among them; beyond it calls are refused.
 pub const UNDELIVERED_MAX: usize = 1_000_000;
-
-/// A webhook as it travels.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Webhook {
-    /// Of the header [`SIGNATURE_HEADER`](super::signature::SIGNATURE_HEADER).
-    pub signature: String,
-    /// JSON.
-    pub body: Vec<u8>,
-}
-
-/// Posts webhooks, in this order, and says of each whether it was accepted: durably taken. What was
-/// not is posted again later.
-pub type Deliver = Box<dyn Fn(Vec<Webhook>) -> Vec<bool> + Send + Sync>;
-
-/// Why the sandbox did not open.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Its journal is not what was written.
-    #[error("{} is damaged at byte {byte}; restore the file from a copy", path.display())]
-    Damaged {
-        /// Which file.
-        path: PathBuf,
-        /// The first bad byte's place.
-        byte: u64,
-    },
-    /// The machine did not do it.
-    #[error("could not open {}: {source}", path.display())]
-    Io {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
 
 /// The sandbox. Dropping it stops its deliveries; opening it again takes them up.
 pub struct Sandbox {

@@ -1,12 +1,11 @@
 //! What is on disk: a keyspace per view, and one that says up to where they are complete. All of
 //! it is as of one epoch, since it changes by whole batches only.
 
-use super::OpenError;
 use super::levels::{Counts, Found, Level, Range};
 use crate::view_store::rows::{Row, View};
 use crate::view_store::{Mark, Stored, ViewError};
 use fjall::{Database, Error, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Changed whenever rows, keys or the keyspace of the mark are laid out anew.
 const FORMAT: &[u8] = b"1";
@@ -17,6 +16,41 @@ const CACHE_BYTES: u64 = 64 << 20;
 const MEMTABLE_BYTES: u64 = 16 << 20;
 /// On disk; the oldest memtable is written to a table when it is used up.
 const JOURNAL_BYTES: u64 = 256 << 20;
+
+/// A filter for logs: information, and of the store's engine warnings alone.
+pub const LOGGED: &str = "info,fjall=warn,lsm_tree=warn";
+
+/// Why the store did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("{} is in use by another process", .0.display())]
+    InUse(PathBuf),
+    /// It was written by another version of this program.
+    #[error("{} has the unknown format {found}; remove the folder to rebuild it", dir.display())]
+    UnknownFormat {
+        /// The store's folder.
+        dir: PathBuf,
+        /// Its format.
+        found: String,
+    },
+    /// Its bytes are not what was written.
+    #[error("{} is damaged: {detail}; remove the folder to rebuild it", dir.display())]
+    Damaged {
+        /// The store's folder.
+        dir: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The machine did not do it.
+    #[error("could not open {}: {source}", dir.display())]
+    Io {
+        /// The store's folder.
+        dir: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
 
 pub(super) struct Disk {
     database: Database,

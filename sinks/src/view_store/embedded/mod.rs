@@ -21,57 +21,18 @@ mod disk;
 mod levels;
 mod writer;
 
+pub use disk::{LOGGED, OpenError};
+pub use writer::WRITE_EVERY;
+
 use super::rows::{Row, View};
 use super::{Mark, Stored, ViewError, ViewStore};
 use disk::Disk;
 use levels::{Levels, Range};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use tokio::sync::watch;
 use writer::Writer;
-
-/// How often the rows in memory are written: the more rows change again within it, the fewer are.
-pub const WRITE_EVERY: Duration = Duration::from_secs(1);
-/// Rows in memory that are written without waiting for the second to end.
-const WRITE_ROWS: usize = 50_000;
-/// Rows above the level being written; more wait. With the level below, about 150 MB of orders.
-const FRESH_ROWS_MAX: usize = 100_000;
-
-/// A filter for logs: information, and of the store's engine warnings alone.
-pub const LOGGED: &str = "info,fjall=warn,lsm_tree=warn";
-
-/// Why the store did not open.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process has it.
-    #[error("{} is in use by another process", .0.display())]
-    InUse(PathBuf),
-    /// It was written by another version of this program.
-    #[error("{} has the unknown format {found}; remove the folder to rebuild it", dir.display())]
-    UnknownFormat {
-        /// The store's folder.
-        dir: PathBuf,
-        /// Its format.
-        found: String,
-    },
-    /// Its bytes are not what was written.
-    #[error("{} is damaged: {detail}; remove the folder to rebuild it", dir.display())]
-    Damaged {
-        /// The store's folder.
-        dir: PathBuf,
-        /// What is wrong.
-        detail: String,
-    },
-    /// The machine did not do it.
-    #[error("could not open {}: {source}", dir.display())]
-    Io {
-        /// The store's folder.
-        dir: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-}
 
 /// The embedded view store. Dropping it writes everything.
 pub struct EmbeddedViews {

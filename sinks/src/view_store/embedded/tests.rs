@@ -1,11 +1,13 @@
 //! What the embedded store promises beyond the port: crashes, and levels against a model.
 
+use super::writer::FRESH_ROWS_MAX;
 use super::*;
 use crate::view_store::conformance::{self, mark_of, reservation, warehouse};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::mem;
+use std::path::PathBuf;
 
 /// Never by itself: only tests say when.
 const NEVER: Duration = Duration::MAX;

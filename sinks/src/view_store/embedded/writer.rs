@@ -2,13 +2,20 @@
 //! full, and whoever flushes. An error of the disk is for ever: what is on disk stays as of one
 //! epoch, and the process that opens the store next goes on from there.
 
-use super::{FRESH_ROWS_MAX, Shared, WRITE_ROWS};
+use super::Shared;
 use crate::view_store::ViewError;
 use std::io;
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+/// How often the rows in memory are written: the more rows change again within it, the fewer are.
+pub const WRITE_EVERY: Duration = Duration::from_secs(1);
+/// Rows in memory that are written without waiting for the second to end.
+const WRITE_ROWS: usize = 50_000;
+/// Rows above the level being written; more wait. With the level below, about 150 MB of orders.
+pub(super) const FRESH_ROWS_MAX: usize = 100_000;
 
 pub(super) struct Writer {
     pace: Arc<Pace>,

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::event_log::{AppendError, BATCH_BYTES_MAX};
+use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::thread;
 use std::time::Duration;
 
 /// A disk whose syncs wait until they are let through.

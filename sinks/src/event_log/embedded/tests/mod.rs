@@ -4,13 +4,16 @@ mod damage;
 mod disk;
 mod follow;
 
+use super::journal::Disk;
 use super::*;
+use crate::clock::Clock;
 use crate::event_log::{Appended, OutputId, Record, conformance};
 use bytes::Bytes;
 use proptest::prelude::*;
 use schemas::time::Timestamp;
 use schemas::topic::Topic;
 use std::collections::BTreeMap;
+use std::{fs, io};
 use tempfile::TempDir;
 
 fn customer(partition: u16) -> TopicPartition {

@@ -19,7 +19,7 @@ impl Principal {
     /// Runs the shop.
     pub const OPERATOR: Self = Self { role: Role::Operator, subject: None };
     /// The payment provider, known by its signature.
-    pub(crate) const PROVIDER: Self = Self { role: Role::Provider, subject: None };
+    pub const PROVIDER: Self = Self { role: Role::Provider, subject: None };
 }
 
 impl<S: Sync> FromRequestParts<S> for Principal {

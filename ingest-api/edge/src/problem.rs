@@ -1,13 +1,13 @@
 //! Every answer that is no: an RFC 9457 problem, whose code stands for one status and one title.
 //!
-//! A handler gives a [`Problem`]; the [`edge`](crate::edge) writes it, since only the edge knows
+//! A handler gives a [`Problem`]; the [front](crate::front) writes it, since only the front knows
 //! the request's id.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
-use sinks::event_log::AppendError;
+use sinks::event_log::{AppendError, ReadError};
 use sinks::view_store::ViewError;
 use utoipa::ToSchema;
 
@@ -60,13 +60,15 @@ codes! {
         "The Idempotency-Key stands for another request";
     LogUnavailable, "log_unavailable", SERVICE_UNAVAILABLE, "The event log does not answer";
     Overloaded, "overloaded", SERVICE_UNAVAILABLE, "Too many requests at once";
-    ViewBehind, "view_behind", SERVICE_UNAVAILABLE, "The views do not answer";
+    ViewBehind, "view_behind", SERVICE_UNAVAILABLE, "The views are behind";
+    NotReady, "not_ready", SERVICE_UNAVAILABLE, "Nothing is decided now";
+    Internal, "internal", INTERNAL_SERVER_ERROR, "Stored data is damaged";
 }
 
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// RFC 6901 pointer into the body; a path parameter or header is pointed to by its name.
+    /// RFC 6901 pointer into the body; a parameter or header is pointed to by its name.
     pub pointer: String,
     /// What it must be.
     pub detail: String,
@@ -88,24 +90,55 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+    /// A problem of this kind.
+    #[must_use]
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), errors: Vec::new(), reason: None, order: None }
     }
 
-    pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
-        let detail = match errors.as_slice() {
-            [one] => format!("{} {}", one.pointer, one.detail),
-            many => format!("{} fields are not valid", many.len()),
-        };
-        Self { errors, ..Self::new(Code::Invalid, detail) }
+    /// Nothing under this path.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(Code::NotFound, "there is nothing under this path")
     }
 
-    pub(crate) fn field(pointer: &str, detail: impl Into<String>) -> Self {
-        Self::invalid(vec![FieldError { pointer: pointer.to_owned(), detail: detail.into() }])
+    /// These fields are not what they must be.
+    #[must_use]
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        Self::naming(Code::Invalid, errors)
+    }
+
+    /// The field at `pointer` is not what it must be.
+    #[must_use]
+    pub fn field(pointer: &str, must: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldError { pointer: pointer.to_owned(), detail: must.into() }])
+    }
+
+    /// The parameter `name` is not what it must be.
+    #[must_use]
+    pub fn parameter(name: &str, must: impl Into<String>) -> Self {
+        Self::field(&format!("/{}", escaped(name)), must)
+    }
+
+    /// The parameter or header `name` cannot be read.
+    #[must_use]
+    pub fn malformed(name: &str, must: impl Into<String>) -> Self {
+        let pointer = format!("/{}", escaped(name));
+        Self::naming(Code::Malformed, vec![FieldError { pointer, detail: must.into() }])
+    }
+
+    fn naming(code: Code, errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [FieldError { pointer, detail }] if pointer.is_empty() => format!("the body {detail}"),
+            [FieldError { pointer, detail }] => format!("{pointer} {detail}"),
+            many => format!("{} fields are not valid", many.len()),
+        };
+        Self { errors, ..Self::new(code, detail) }
     }
 
     /// The body, for a request of this id.
-    pub(crate) fn body<'a>(&'a self, request_id: &'a str) -> Body<'a> {
+    #[must_use]
+    pub fn body<'a>(&'a self, request_id: &'a str) -> Body<'a> {
         Body {
             r#type: self.code.uri(),
             code: self.code.as_str(),
@@ -120,10 +153,16 @@ impl Problem {
     }
 }
 
+/// A name as a part of an RFC 6901 pointer.
+#[must_use]
+pub fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 /// A problem as it is sent.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub(crate) struct Body<'a> {
+pub struct Body<'a> {
     #[schema(example = "/problems/out_of_stock")]
     r#type: &'static str,
     #[schema(example = "out_of_stock")]
@@ -176,7 +215,20 @@ impl From<AppendError> for Problem {
 
 impl From<ViewError> for Problem {
     fn from(error: ViewError) -> Self {
-        tracing::warn!(%error, "a decision could not be read");
-        Self::new(Code::ViewBehind, "the action is taken, but its decision cannot be read now")
+        let code = match &error {
+            ViewError::Unavailable(_) => Code::ViewBehind,
+            ViewError::Damaged { .. } => Code::Internal,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        let code = match &error {
+            ReadError::Unavailable(_) => Code::LogUnavailable,
+            ReadError::BelowStart { .. } | ReadError::Damaged { .. } => Code::Internal,
+        };
+        Self::new(code, error.to_string())
     }
 }

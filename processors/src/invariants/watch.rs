@@ -1,0 +1,53 @@
+//! The watch: one thread that looks each second whether epochs advance while there is input.
+//!
+//! It has a clock of its own to wait by and not the hub's condition: it must see a stall in which
+//! nothing changes, and not wake for each change while all is well.
+
+use super::Invariant;
+use crate::hub::Hub;
+use sinks::clock::Clock;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+/// Epochs come many times a second; the longest ones take a fraction of this.
+pub const STALL_MAX: Duration = Duration::from_secs(5);
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Looks until the other end of `stop` is gone.
+pub fn run(hub: &Arc<Hub>, clock: &Clock, stop: &Receiver<()>) {
+    let mut progress = Progress::default();
+    while stop.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+        let mut state = hub.lock();
+        let (waits, finished) = (state.input_waits(), state.finished);
+        if let Some(advances) = progress.look(clock.elapsed(), waits, finished) {
+            let waiting = state.waiting();
+            state.invariants.judge(Invariant::I17, advances, || {
+                format!("{waiting} records wait, and epoch {finished} was finished long ago")
+            });
+        }
+    }
+}
+
+/// Whether epochs advance.
+#[derive(Debug, Default)]
+pub struct Progress {
+    finished: u64,
+    since: Duration,
+    told: bool,
+}
+
+impl Progress {
+    /// Judges at this time of a monotonic clock: the last finished epoch, and whether input waits
+    /// for the next. `None`: there is nothing to judge, or this stall is told already.
+    pub fn look(&mut self, at: Duration, waits: bool, finished: u64) -> Option<bool> {
+        if !waits || finished != self.finished {
+            *self = Self { finished, since: at, told: false };
+            return waits.then_some(true);
+        }
+        let holds = at.saturating_sub(self.since) < STALL_MAX;
+        let told = std::mem::replace(&mut self.told, !holds);
+        (holds || !told).then_some(holds)
+    }
+}
