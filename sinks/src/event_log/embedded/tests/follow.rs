@@ -1,6 +1,7 @@
 //! A log read while another holds its lock and writes it.
 
 use super::*;
+use std::thread;
 
 /// A log whose segments are short, so that many begin while it is read.
 fn short_segments(dir: &Path) -> FileLog {
