@@ -9,7 +9,7 @@ use crate::exit::Failure;
 use crate::parts;
 use ingest_api::action::Resource;
 use ingest_api::ingest::{Ingest, Limits, Ports, Resources};
-use processors::engine::{Engine, Options, Parts};
+use processors::engine::{Engine, Options, Parts, Role};
 use processors::payment_worker::PaymentWorker;
 use queries::EngineStatus;
 use queries::Queries;
@@ -88,7 +88,8 @@ fn is_loopback(host: IpAddr) -> bool {
     host.is_loopback()
 }
 
-struct Shop {
+/// An open shop: everything but the socket.
+pub(crate) struct Shop {
     log: Arc<dyn EventLog>,
     views: Arc<dyn ViewStore>,
     engine: Engine,
@@ -98,7 +99,11 @@ struct Shop {
 }
 
 impl Shop {
-    fn open(up: &Up, data: &Path, runtime: &Runtime) -> Result<Self, Failure> {
+    /// Opens what is in `data`; the engine starts at once. `runtime` delivers webhooks.
+    ///
+    /// # Errors
+    /// What cannot be opened, and why.
+    pub(crate) fn open(up: &Up, data: &Path, runtime: &Runtime) -> Result<Self, Failure> {
         std::fs::create_dir_all(data)
             .map_err(|error| Failure::flag("data", format!("{}: {error}", data.display())))?;
         let clock = Clock::system();
@@ -117,7 +122,7 @@ impl Shop {
                 workers: up.workers.into(),
                 settings: settings(up),
                 hash_seed: u64::from(std::process::id()),
-                plans: true,
+                role: Role::Leads,
             },
         )
         .map_err(engine_failure)?;
@@ -150,9 +155,7 @@ impl Shop {
             .local_addr()
             .map_err(|error| Failure::flag("port", format!("cannot listen: {error}")))?;
         let mut signals = Signals::listen()?;
-        let merged = queries::router(self.queries.clone())
-            .merge(ingest_api::routes::router(self.ingest.clone()));
-        let app = ingest_api::routes::front(queries::finished(merged));
+        let app = self.router();
         let (stop, stopped) = oneshot::channel::<()>();
         let server = axum::serve(listener, app).with_graceful_shutdown(async {
             // A sender that is gone is a stop too.
@@ -185,8 +188,26 @@ impl Shop {
         }
     }
 
+    /// Blocks until it is ready to decide.
+    ///
+    /// # Errors
+    /// The engine failed before.
+    pub(crate) fn wait_ready(&self) -> Result<(), Failure> {
+        self.engine.ready_source()().map_err(engine_failure)
+    }
+
+    /// Everything it answers to.
+    pub(crate) fn router(&self) -> axum::Router {
+        let merged = queries::router(self.queries.clone())
+            .merge(ingest_api::routes::router(self.ingest.clone()));
+        ingest_api::routes::front(queries::finished(merged))
+    }
+
     /// Finishes what was accepted, flushes, closes.
-    fn stop(self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// A part had failed, or fails now.
+    pub(crate) fn stop(self) -> Result<(), Failure> {
         let Self { log, views, engine, payments, ingest, queries } = self;
         drop((ingest, queries));
         let payments = payments.stop().map_err(|error| Failure::Check(error.to_string()));

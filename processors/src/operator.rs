@@ -96,6 +96,10 @@ pub trait Shard: 'static {
 
 /// Sorts by `key` and panics on a tie.
 pub fn sort_canonically<M, K: Ord + std::fmt::Debug>(messages: &mut [M], key: impl Fn(&M) -> K) {
+    #[cfg(test)]
+    if crate::tests::sorting::is_left_out::<M>() {
+        return;
+    }
     if !messages.is_sorted_by(|a, b| key(a) < key(b)) {
         messages.sort_unstable_by_key(&key);
         if let Some(pair) = messages.windows(2).find(|pair| key(&pair[0]) == key(&pair[1])) {
