@@ -149,6 +149,11 @@ impl FileLog {
         Ok(Self { shared, writer: Mutex::new(None), lock: None })
     }
 
+    /// Bytes of its blocks, packed as they are stored. Zeros written ahead are none of them.
+    pub fn journal_bytes(&self) -> u64 {
+        locked(&self.shared.durable).journal_bytes()
+    }
+
     fn open_on(dir: &Path, clock: Clock, disk: Disk) -> Result<Self, OpenError> {
         fs::create_dir_all(dir).map_err(|source| OpenError::io(dir, source))?;
         let lock = lock::exclusive(dir)?;
