@@ -22,12 +22,15 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 /// Orders a second.
 const RATE: u32 = 2_500;
 /// How long they come, in a round.
 const SECONDS: u32 = 10;
 const LINES_MEAN: &str = "2.5";
+/// Checkouts in a request: one by one the generator, which is one thread, would be at its limit.
+const BATCH: &str = "10";
 /// How long the server may take to end when nobody asks it any more.
 const STOP_MAX: Duration = Duration::from_secs(5);
 const READ_BYTES: usize = 8 << 20;
@@ -66,7 +69,10 @@ pub(crate) fn run(rounds: u16) -> Result<Found, String> {
         Some(why) => format!("not kept in {} of {rounds} rounds: {why}", unscheduled.len()),
     };
     let setup = BTreeMap::from([
-        ("load", format!("steady, {RATE}/s for {SECONDS} s, one a request, {LINES_MEAN} lines")),
+        (
+            "load",
+            format!("steady, {RATE}/s for {SECONDS} s, {BATCH} a request, {LINES_MEAN} lines"),
+        ),
         ("orders on the log", orders.join(" ")),
         ("schedule", schedule),
     ]);
@@ -107,7 +113,8 @@ fn sell(round: u16) -> Result<Sold, Failure> {
     let filled = Counted::of(dir.path())?;
     let (rate, seconds, seed) = (RATE.to_string(), SECONDS.to_string(), round.to_string());
     let steady = ["steady", "--rate", &rate, "--seconds", &seconds, "--seed", &seed];
-    let report = load(dir.path(), &[&steady[..], &["--lines-mean", LINES_MEAN]].concat())?;
+    let report =
+        load(dir.path(), &[&steady[..], &["--lines-mean", LINES_MEAN, "--batch", BATCH]].concat())?;
     let sold = Counted::of(dir.path())?;
     Ok(Sold { cost: sold.since(&filled), invalid_because: report.invalid_because })
 }
@@ -121,14 +128,13 @@ fn load(data: &Path, flags: &[&str]) -> Result<loadgen::Report, Failure> {
         .build()
         .map_err(|error| Failure::Unreachable(format!("could not start threads: {error}")))?;
     let shop = Shop::open(&up, data, &runtime)?;
-    let report = serve(&shop, &runtime).and_then(|url| {
-        let Command::Load(options) = parsed(&[&["load"], flags, &["--url", &url]].concat())? else {
+    let report = serve(&shop, &runtime, |url| {
+        let Command::Load(options) = parsed(&[&["load"], flags, &["--url", url]].concat())? else {
             unreachable!("as it is named")
         };
         loadgen::run(&options).map_err(|error| Failure::Check(error.to_string()))
     });
     let stopped = shop.stop();
-    // Takes the server with it, which holds on to the log.
     runtime.shutdown_timeout(STOP_MAX);
     report.and_then(|report| stopped.map(|()| report))
 }
@@ -140,15 +146,27 @@ fn parsed(words: &[&str]) -> Result<Command, Failure> {
     Ok(cli.command)
 }
 
-/// Serves until the runtime goes; gives where.
-fn serve(shop: &Shop, runtime: &Runtime) -> Result<String, Failure> {
+/// Serves while this is done; when it ends, nothing of the server holds on to the shop any more.
+fn serve<T>(
+    shop: &Shop,
+    runtime: &Runtime,
+    work: impl FnOnce(&str) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"));
     let listener = listener.and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (address, listener) =
         listener.map_err(|error| Failure::Check(format!("cannot listen: {error}")))?;
     shop.wait_ready()?;
-    runtime.spawn(axum::serve(listener, shop.router()).into_future());
-    Ok(format!("http://{address}"))
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = axum::serve(listener, shop.router()).with_graceful_shutdown(async {
+        // A sender that is gone is a stop too.
+        let _ = stopped.await;
+    });
+    let server = runtime.spawn(server.into_future());
+    let done = work(&format!("http://{address}"));
+    drop(stop);
+    let ended = runtime.block_on(async { tokio::time::timeout(STOP_MAX, server).await });
+    ended.map_err(|_elapsed| Failure::Check("the server did not end".to_owned())).and(done)
 }
 
 /// A log as it stands.
