@@ -140,6 +140,8 @@ pub(crate) enum BenchName {
     Decode,
     /// Orders decided, and sold to the end, in memory.
     Engine,
+    /// Bytes of log an order, sold by a whole shop.
+    Log,
     /// Half of all lines on one product; and scarce stock.
     HotProduct,
 }

@@ -11,7 +11,7 @@ use crate::server;
 use edge::front::front;
 use ingest_api::action::Resource;
 use ingest_api::ingest::{Ingest, Limits, Ports, Resources};
-use processors::engine::{Engine, Options, Parts};
+use processors::engine::{Engine, Options, Parts, Role};
 use processors::invariants::Count;
 use processors::payment_worker::PaymentWorker;
 use queries::{EngineStatus, Invariant, Queries};
@@ -90,7 +90,8 @@ fn is_loopback(host: IpAddr) -> bool {
     host.is_loopback()
 }
 
-struct Shop {
+/// An open shop: everything but the socket.
+pub(crate) struct Shop {
     log: Arc<dyn EventLog>,
     views: Arc<dyn ViewStore>,
     engine: Engine,
@@ -100,7 +101,11 @@ struct Shop {
 }
 
 impl Shop {
-    fn open(up: &Up, data: &Path, runtime: &Runtime) -> Result<Self, Failure> {
+    /// Opens what is in `data`; the engine starts at once. `runtime` delivers webhooks.
+    ///
+    /// # Errors
+    /// What cannot be opened, and why.
+    pub(crate) fn open(up: &Up, data: &Path, runtime: &Runtime) -> Result<Self, Failure> {
         std::fs::create_dir_all(data)
             .map_err(|error| Failure::flag("data", format!("{}: {error}", data.display())))?;
         let clock = Clock::system();
@@ -119,7 +124,7 @@ impl Shop {
                 workers: up.workers.into(),
                 settings: settings(up),
                 hash_seed: u64::from(std::process::id()),
-                plans: true,
+                role: Role::Leads,
             },
         )
         .map_err(engine_failure)?;
@@ -152,9 +157,7 @@ impl Shop {
             .local_addr()
             .map_err(|error| Failure::flag("port", format!("cannot listen: {error}")))?;
         let mut signals = Signals::listen()?;
-        let merged = queries::router(self.queries.clone())
-            .merge(ingest_api::routes::router(self.ingest.clone()));
-        let app = front(queries::documented(merged));
+        let app = self.router();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut server = tokio::spawn(server::serve(listener, app, server::HEAD_MAX, stopped));
         let failed = tokio::task::spawn_blocking(self.engine.failure_source());
@@ -183,8 +186,26 @@ impl Shop {
         }
     }
 
+    /// Blocks until it is ready to decide.
+    ///
+    /// # Errors
+    /// The engine failed before.
+    pub(crate) fn wait_ready(&self) -> Result<(), Failure> {
+        self.engine.ready_source()().map_err(engine_failure)
+    }
+
+    /// Everything it answers to.
+    pub(crate) fn router(&self) -> axum::Router {
+        let merged = queries::router(self.queries.clone())
+            .merge(ingest_api::routes::router(self.ingest.clone()));
+        front(queries::documented(merged))
+    }
+
     /// Finishes what was accepted, flushes, closes.
-    fn stop(self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// A part had failed, or fails now.
+    pub(crate) fn stop(self) -> Result<(), Failure> {
         let Self { log, views, engine, payments, ingest, queries } = self;
         drop((ingest, queries));
         let payments = payments.stop().map_err(|error| Failure::Check(error.to_string()));

@@ -87,6 +87,8 @@ impl Mesh {
 /// Drives one worker until the hub says that it is done. Gives the bytes of its state at the end,
 /// if the hub asks for them.
 pub fn run(worker: &mut Worker, hub: &Arc<Hub>, hash_seed: u64) -> Vec<u8> {
+    #[cfg(test)]
+    crate::tests::sorting::begin_worker(hash_seed);
     let (index, peers) = (worker.index(), worker.peers());
     let customers = Rc::new(RefCell::new(Customers::new(hash_seed)));
     let products = Rc::new(RefCell::new(Products::new(hash_seed, index, peers)));

@@ -16,7 +16,7 @@ use crate::inputs;
 use crate::invariants::{Counts, watch};
 use crate::opener::Opener;
 use crate::planner::Planner;
-use crate::publisher;
+use crate::publisher::Publisher;
 use crate::views;
 use schemas::codec::Codec;
 use schemas::events::epochs::Settings;
@@ -55,8 +55,19 @@ pub struct Options {
     pub settings: Settings,
     /// Seeds the hash maps: changes nothing that shows.
     pub hash_seed: u64,
-    /// Whether it claims and plans; else it follows what stands on the log.
-    pub plans: bool,
+    /// What part it takes in planning.
+    pub role: Role,
+}
+
+/// What part an engine takes in planning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Claims as soon as the log is replayed: the log is its own, or it shall take over.
+    Leads,
+    /// Follows whoever leads and appends nothing; claims after 3 s without a valid plan.
+    StandsBy,
+    /// Never claims; publishes what is planned, on a log that is its own.
+    Replays,
 }
 
 /// How the engine is doing.
@@ -113,13 +124,23 @@ impl Engine {
     }
 
     fn start_over(parts: &Parts, options: Options, hub: Arc<Hub>) -> Result<Self, String> {
+        let claim_id = match options.role {
+            Role::Leads | Role::StandsBy => Some(claim_id()?),
+            Role::Replays => None,
+        };
+        {
+            let mut state = hub.lock();
+            state.own_claim = claim_id;
+            state.passive = options.role == Role::StandsBy;
+        }
         let Parts { log, views, codec, clock } = parts;
         let mark = views.marks().borrow().clone();
         let epochs = [(TopicPartition { topic: Topic::Epochs, partition: 0 }, 0)];
         let from: Vec<_> = TopicPartition::inputs().map(|at| (at, 0)).collect();
         let plan_reader = log.reader(&epochs).map_err(|error| error.to_string())?;
         let input_reader = log.reader(&from).map_err(|error| error.to_string())?;
-        let tails = publisher::tails(log.as_ref()).map_err(|error| error.to_string())?;
+        let publisher = Publisher::open(Arc::clone(&hub), Arc::clone(log), Arc::clone(codec))
+            .map_err(|error| error.to_string())?;
         let mut threads = Vec::new();
         let mut spawn = |name: &str, work: Work| {
             threads.push(spawn(&hub, name, work)?);
@@ -133,23 +154,22 @@ impl Engine {
             let mut opener = Opener::new(
                 Arc::clone(&hub),
                 Arc::clone(codec),
+                clock.clone(),
                 options.workers,
                 Arc::clone(&mark),
             );
             spawn("opener", Box::new(move || opener.run(plan_reader)))?;
         }
-        {
-            let (hub, log, codec) = (Arc::clone(&hub), Arc::clone(log), Arc::clone(codec));
-            spawn("publisher", Box::new(move || text(publisher::run(&hub, &log, &codec, &tails))))?;
-        }
+        spawn("publisher", Box::new(move || text(publisher.run())))?;
         {
             let (hub, views) = (Arc::clone(&hub), Arc::clone(views));
             spawn("views", Box::new(move || text(views::run(&hub, &views, &mark))))?;
         }
-        if options.plans {
+        if let Some(claim_id) = claim_id {
             let (hub, log, codec) = (Arc::clone(&hub), Arc::clone(log), Arc::clone(codec));
+            let at_once = options.role == Role::Leads;
             let mut planner =
-                Planner::new(hub, log, codec, clock.clone(), options.settings, claim_id()?);
+                Planner::new(hub, log, codec, clock.clone(), options.settings, claim_id, at_once);
             spawn("planner", Box::new(move || planner.run()))?;
         }
         let (watched, stop) = mpsc::channel();
@@ -190,6 +210,28 @@ impl Engine {
     /// It failed or was stopped before.
     pub fn wait_replayed(&self, plans_end: u64) -> Result<(), String> {
         wait(&self.hub, |state| state.plans_read_to >= plans_end && state.settled())
+    }
+
+    /// Digests of finished epochs that no plan has carried.
+    #[cfg(test)]
+    pub(crate) fn digests(
+        &self,
+    ) -> std::collections::BTreeMap<u64, [u64; crate::epoch::OPERATORS]> {
+        self.hub.lock().digests.clone()
+    }
+
+    /// Blocks until this is so.
+    #[cfg(test)]
+    pub(crate) fn wait_until(&self, done: impl Fn(&State) -> bool) -> Result<(), String> {
+        wait(&self.hub, done)
+    }
+
+    /// Has its threads look at a clock that was moved by hand.
+    #[cfg(test)]
+    pub(crate) fn wake(&self) {
+        // With the lock, so that nobody is between looking and waiting.
+        let _state = self.hub.lock();
+        self.hub.notify();
     }
 
     /// Waits for a failure, from anywhere.

@@ -17,6 +17,7 @@ use crate::plan::PlanTopic;
 use crate::sabotage::Faults;
 use crate::shards::Decided;
 use schemas::events::epochs::EpochDigest;
+use schemas::id::EventId;
 use schemas::time::Timestamp;
 use schemas::topic::TopicPartition;
 use sinks::view_store::rows::Row;
@@ -73,9 +74,15 @@ pub struct State {
     pub next_deadline: Option<Timestamp>,
     /// A plan waits for records that are not read yet.
     pub reading_short: bool,
+    /// The id that this process claims with, if it may claim.
+    pub own_claim: Option<EventId>,
+    /// Another process leads, or may: this one follows, and appends nothing.
+    pub passive: bool,
+    /// When the last valid plan or claim was read, by this process's monotonic clock.
+    pub heard: Duration,
     /// An operator's word ended planning under this generation.
     pub drained: Option<u64>,
-    /// An operator's word: the wall clock is right.
+    /// An operator's word to this process as it led: the wall clock is right.
     pub time_accepted: Option<Timestamp>,
     /// Why nothing can be decided now, if so; else this process plans.
     pub not_ready: Option<String>,
@@ -130,6 +137,9 @@ impl Hub {
             left: 0,
             next_deadline: None,
             reading_short: false,
+            own_claim: None,
+            passive: false,
+            heard: Duration::ZERO,
             drained: None,
             time_accepted: None,
             not_ready: Some("the log is being replayed".to_owned()),
@@ -192,6 +202,19 @@ impl State {
     #[must_use]
     pub const fn failed(&self) -> bool {
         self.failure.is_some()
+    }
+
+    /// Events and rows finished and not yet out.
+    #[cfg(test)]
+    pub(crate) const fn spooled(&self) -> usize {
+        self.spooled
+    }
+
+    /// Whether the claim in force is this process's own.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        let in_force = self.plans.in_force().map(|force| force.claim.claim_id);
+        in_force.is_some() && in_force == self.own_claim
     }
 
     /// Records read and not planned.
@@ -339,16 +362,26 @@ impl State {
         Ok(())
     }
 
-    /// The publisher is through with an epoch; its vectors are filled again.
-    pub fn set_published(&mut self, epoch: u64, events: Vec<[Vec<Decided>; OPERATORS]>) {
-        self.published = epoch;
-        self.spooled -= weight(&events);
+    /// The publisher has encoded these: their vectors are filled again.
+    pub fn recycle(&mut self, events: Vec<[Vec<Decided>; OPERATORS]>) {
         for mut events in events.into_iter().flatten() {
             if self.spare.len() < SPARE_MAX && events.capacity() > 0 {
                 events.clear();
                 self.spare.push(events);
             }
         }
+    }
+
+    /// The publisher is through with an epoch of this many events.
+    pub fn set_published(&mut self, epoch: u64, events: usize) {
+        self.published = self.published.max(epoch);
+        self.spooled -= events;
+    }
+
+    /// The publisher has an epoch ready that somebody else is to publish: it counts as out, but
+    /// its events stay in the spool until they are seen on the log.
+    pub fn set_held(&mut self, epoch: u64) {
+        self.published = self.published.max(epoch);
     }
 
     /// The view writer is through with an epoch of this many rows.

@@ -11,12 +11,13 @@ use machines::message::{Cause, CustomerMessage, ProductMessage, ToCustomer, ToPr
 use schemas::codec::Codec;
 use schemas::events::Event;
 use schemas::events::dead_letters::{DeadLetter, DeadLetterCause};
+use schemas::events::epochs::Cut;
 use schemas::events::lines::OrderLine;
 use schemas::hash::hash128;
 use schemas::id::EventId;
 use schemas::limits::{LINES_MAX, PRICE_MAX, QUANTITY_MAX};
 use schemas::time::Timestamp;
-use schemas::topic::{PARTITIONS, TopicPartition};
+use schemas::topic::{PARTITIONS, Topic, TopicPartition};
 use sinks::event_log::{ReadError, Reader, Record};
 use std::sync::Arc;
 use std::time::Duration;
@@ -197,18 +198,35 @@ fn check_quantity(quantity: u32) -> Result<(), String> {
 
 fn dead(record: &Record, cause: DeadLetterCause, detail: String) -> Action {
     let TopicPartition { topic, partition } = record.partition;
-    let mut place = vec![topic as u8];
-    place.extend_from_slice(&partition.to_be_bytes());
-    place.extend_from_slice(&record.offset.to_be_bytes());
-    let id = EventId(hash128(4, &place));
-    let letter = DeadLetter {
+    letter(DeadLetter {
         topic: topic as u8,
         partition,
         offset: record.offset,
         appended_at: record.appended_at,
         cause,
         detail,
-    };
-    let cause = Cause::record(record.appended_at, record.partition, record.offset);
+    })
+}
+
+/// What is done in the place of a record of this cut that an operator sets aside.
+pub(crate) fn skipped(cut: &Cut, input: &Input) -> Action {
+    letter(DeadLetter {
+        topic: cut.topic,
+        partition: cut.partition,
+        offset: input.offset,
+        appended_at: input.appended_at,
+        cause: DeadLetterCause::Skipped,
+        detail: "an operator said so on the plan topic".to_owned(),
+    })
+}
+
+fn letter(letter: DeadLetter) -> Action {
+    let DeadLetter { topic, partition, offset, appended_at, .. } = letter;
+    let mut place = vec![topic];
+    place.extend_from_slice(&partition.to_be_bytes());
+    place.extend_from_slice(&offset.to_be_bytes());
+    let id = EventId(hash128(4, &place));
+    let topic = Topic::from_number(topic).expect("an input's topic");
+    let cause = Cause::record(appended_at, TopicPartition { topic, partition }, offset);
     Action::Dead(Box::new(Dead { cause, id, event: letter.into() }))
 }

@@ -3,13 +3,16 @@
 
 use crate::epoch::{Action, Dead, EpochInfo, EpochInput};
 use crate::hub::{Hub, State};
+use crate::inputs;
 use crate::plan::{Read, ValidPlan};
 use machines::message::{Context, ProductMessage, ToProduct};
 use schemas::codec::Codec;
-use schemas::events::epochs::Cut;
+use schemas::events::epochs::RecordSkipped;
 use schemas::topic::{Topic, TopicPartition};
+use sinks::clock::Clock;
 use sinks::event_log::{Reader, Record};
 use sinks::view_store::Mark;
+use std::collections::BTreeSet;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
@@ -21,18 +24,28 @@ const EPOCHS: TopicPartition = TopicPartition { topic: Topic::Epochs, partition:
 pub struct Opener {
     hub: Arc<Hub>,
     codec: Arc<Codec>,
+    /// Tells when a plan or claim was heard.
+    clock: Clock,
     workers: usize,
     /// Where the view store stands: rows up to there are not wanted.
     mark: Arc<Mark>,
     applied: Vec<u64>,
+    /// Records that an operator's word sets aside when a plan takes them: input and offset.
+    skips: BTreeSet<(usize, u64)>,
 }
 
 impl Opener {
     /// An opener for this many workers, over views that stand at `mark`.
     #[must_use]
-    pub fn new(hub: Arc<Hub>, codec: Arc<Codec>, workers: usize, mark: Arc<Mark>) -> Self {
+    pub fn new(
+        hub: Arc<Hub>,
+        codec: Arc<Codec>,
+        clock: Clock,
+        workers: usize,
+        mark: Arc<Mark>,
+    ) -> Self {
         let applied = vec![0; TopicPartition::inputs().count()];
-        Self { hub, codec, workers, mark, applied }
+        Self { hub, codec, clock, workers, mark, applied, skips: BTreeSet::new() }
     }
 
     /// Reads until the hub stops or fails.
@@ -76,21 +89,40 @@ impl Opener {
         };
         let hub = Arc::clone(&self.hub);
         let mut state = hub.lock();
+        let led = state.leads();
         match state.plans.read(record.offset, record.appended_at, &record.value, event) {
             Read::Planned(valid) => {
+                state.heard = self.clock.elapsed();
                 state.expect_digests(&valid.plan.digests)?;
                 return self.open(&hub, state, &valid);
             }
             Read::Drain(generation) => state.drained = Some(generation),
-            Read::TimeAccepted(wall) => state.time_accepted = Some(wall),
+            // Said to a planner before this one, it says nothing of this one's clock.
+            Read::TimeAccepted(wall) if state.leads() => state.time_accepted = Some(wall),
+            Read::TimeAccepted(_) => {}
             Read::Claimed(claim) => {
+                state.heard = self.clock.elapsed();
+                state.passive |= led && !state.leads();
                 tracing::info!(generation = record.offset, era = claim.era, "claim in force");
             }
-            Read::Skip(_) => return Err(SKIP_IS_LATER.to_owned()),
+            Read::Skip(skip) => self.skip(&state, skip),
             Read::Void => tracing::warn!(offset = record.offset, "void plan or claim"),
         }
         hub.notify();
         Ok(true)
+    }
+
+    /// A record that a valid plan took is part of what was decided: to skip it history must be
+    /// redone, under a claim of the next era, which this build cannot do. The word is void then.
+    fn skip(&mut self, state: &State, skip: RecordSkipped) {
+        let RecordSkipped { topic, partition, offset } = skip;
+        match input_of(topic, partition) {
+            Some(index) if offset >= state.inputs[index].planned => {
+                self.skips.insert((index, offset));
+            }
+            Some(_) => tracing::warn!(?skip, "void: a plan has taken this record already"),
+            None => tracing::warn!(?skip, "void: there is no such input"),
+        }
     }
 
     /// Waits until the plan's records are read and another epoch may be opened; opens it.
@@ -106,7 +138,8 @@ impl Opener {
                 return Ok(false);
             }
             let short = valid.plan.cut.iter().any(|cut| {
-                input_of(cut).is_some_and(|index| state.inputs[index].reached < cut.end)
+                input_of(cut.topic, cut.partition)
+                    .is_some_and(|index| state.inputs[index].reached < cut.end)
             });
             if !short && state.may_open() {
                 break;
@@ -162,8 +195,8 @@ impl Opener {
             .collect();
         let (mut dead, mut records) = (Vec::new(), 0);
         for cut in &valid.plan.cut {
-            let index =
-                input_of(cut).ok_or_else(|| format!("epoch {} cuts no input", valid.plan.epoch))?;
+            let index = input_of(cut.topic, cut.partition)
+                .ok_or_else(|| format!("epoch {} cuts no input", valid.plan.epoch))?;
             let partition = &mut state.inputs[index];
             if cut.end < partition.planned {
                 return Err(format!("I13: epoch {} cuts backwards", valid.plan.epoch));
@@ -171,7 +204,9 @@ impl Opener {
             while partition.waiting.front().is_some_and(|input| input.offset < cut.end) {
                 let input = partition.waiting.pop_front().expect("looked at above");
                 records += 1;
-                self.route(input.action, &mut inputs, &mut dead);
+                let skipped = self.skips.remove(&(index, input.offset));
+                let action = if skipped { inputs::skipped(cut, &input) } else { input.action };
+                self.route(action, &mut inputs, &mut dead);
             }
             partition.planned = cut.end;
             self.applied[index] = cut.end;
@@ -198,15 +233,12 @@ impl Opener {
     }
 }
 
-const SKIP_IS_LATER: &str = "a record on the plan topic asks to skip a record, which this build \
-                             cannot do; run a build that can";
-
 fn context(valid: &ValidPlan) -> Context {
     Context { epoch: valid.plan.epoch, now: valid.now, deadline: valid.deadline }
 }
 
-fn input_of(cut: &Cut) -> Option<usize> {
-    let topic = Topic::from_number(cut.topic)?;
-    let at = TopicPartition { topic, partition: cut.partition };
-    at.input_index().filter(|_| cut.partition < topic.partitions())
+fn input_of(topic: u8, partition: u16) -> Option<usize> {
+    let topic = Topic::from_number(topic)?;
+    let at = TopicPartition { topic, partition };
+    at.input_index().filter(|_| partition < topic.partitions())
 }

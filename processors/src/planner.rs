@@ -1,7 +1,9 @@
 //! The planner: one thread that claims, then sends one plan at a time.
 //!
-//! It starts passively: the topic is replayed to its end, then it claims, and plans only while its
-//! claim is the one in force. After an outcome that is not known to be durable it sends the same
+//! It starts passively: the topic is replayed to its end, then it claims, at once where it is told
+//! to, else when no valid plan and no claim has come for [`SILENCE`] of its own monotonic clock; it
+//! plans only while its claim is the one in force. When another's is, it is passive again. After an
+//! outcome that is not known to be durable it sends the same
 //! bytes again, never a new cut, until it reads that they are valid or never can be. It plans when
 //! records wait, a timer is due, messages are left over, or the idle heartbeat is up; never while
 //! [`EPOCHS_OPEN_MAX`](crate::hub::EPOCHS_OPEN_MAX) epochs are open or the spool is full.
@@ -43,6 +45,7 @@ pub struct Planner {
     clock: Clock,
     settings: Settings,
     claim_id: EventId,
+    at_once: bool,
     time: PlannerClock,
     budget: Budget,
 }
@@ -51,7 +54,8 @@ pub struct Planner {
 struct Stopped;
 
 impl Planner {
-    /// A planner that will claim with this random id.
+    /// A planner that will claim with this random id: at once when the log is replayed, or after
+    /// silence.
     #[must_use]
     pub fn new(
         hub: Arc<Hub>,
@@ -60,9 +64,10 @@ impl Planner {
         clock: Clock,
         settings: Settings,
         claim_id: EventId,
+        at_once: bool,
     ) -> Self {
         let time = PlannerClock::new(clock.now(), clock.elapsed());
-        Self { hub, log, codec, clock, settings, claim_id, time, budget: BUDGET }
+        Self { hub, log, codec, clock, settings, claim_id, at_once, time, budget: BUDGET }
     }
 
     /// Plans until the hub stops or fails.
@@ -81,12 +86,18 @@ impl Planner {
             return Ok(Err(reason));
         }
         loop {
-            if self.leads() {
-                if let Err(reason) = self.plan()? {
-                    return Ok(Err(reason));
+            let done = if self.hub.lock().leads() {
+                self.plan()?
+            } else if std::mem::take(&mut self.at_once) {
+                self.claim()?
+            } else {
+                match self.follow()? {
+                    Ok(()) => self.claim()?,
+                    unreadable => unreadable,
                 }
-            } else if let Err(reason) = self.claim()? {
-                return Ok(Err(reason));
+            };
+            if done.is_err() {
+                return Ok(done);
             }
         }
     }
@@ -102,12 +113,7 @@ impl Planner {
         Ok(Ok(()))
     }
 
-    fn leads(&self) -> bool {
-        let state = self.hub.lock();
-        state.plans.in_force().is_some_and(|force| force.claim.claim_id == self.claim_id)
-    }
-
-    /// Claims: at once where nobody claimed before or the log is ours alone, else after silence.
+    /// Claims; leads if nobody's claim was before it.
     fn claim(&mut self) -> Result<Result<(), String>, Stopped> {
         let follows = self.hub.lock().plans.generation();
         let era = self.hub.lock().plans.in_force().map_or(0, |force| force.claim.era);
@@ -123,42 +129,60 @@ impl Planner {
         let mut bytes = Vec::new();
         self.codec.encode_bare(&claim.into(), &mut bytes);
         let sent = self.send(&bytes.into(), |state| state.plans.generation() != follows)?;
-        if sent.is_ok() {
-            let mut state = self.hub.lock();
-            let leads = state.plans.in_force().map(|force| force.claim.claim_id);
-            if leads == Some(self.claim_id) {
-                state.not_ready = None;
-            } else {
-                state.not_ready = Some("another process leads".to_owned());
-                drop(self.silence(state)?);
-            }
+        let mut state = self.hub.lock();
+        if state.leads() {
+            state.passive = false;
+            state.not_ready = None;
             self.hub.notify();
         }
         Ok(sent)
     }
 
-    /// Follows until no valid plan has come for [`SILENCE`].
-    fn silence<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State>,
-    ) -> Result<MutexGuard<'a, State>, Stopped> {
-        let mut heard = (state.plans.epoch(), self.clock.elapsed());
+    /// Is passive until no valid plan or claim has come for [`SILENCE`], though all that stands on
+    /// the topic was read.
+    fn follow(&self) -> Result<Result<(), String>, Stopped> {
+        let since = self.clock.elapsed();
+        {
+            let mut state = self.hub.lock();
+            state.passive = true;
+            state.not_ready = Some(PASSIVE.to_owned());
+            self.hub.notify();
+        }
+        loop {
+            self.silence(since)?;
+            let end = match self.log.ends(&[EPOCHS]) {
+                Ok(ends) => ends[0],
+                Err(error) => return Ok(Err(error.to_string())),
+            };
+            let state = self.wait_until(|state| state.plans_read_to >= end)?;
+            if self.quiet(&state, since) >= SILENCE {
+                return Ok(Ok(()));
+            }
+        }
+    }
+
+    /// For how long nothing has been heard, counted from `since` at the earliest.
+    fn quiet(&self, state: &State, since: Duration) -> Duration {
+        self.clock.elapsed().saturating_sub(state.heard.max(since))
+    }
+
+    fn silence(&self, since: Duration) -> Result<(), Stopped> {
+        let mut state = self.hub.lock();
         loop {
             self.go_on(&state)?;
-            if state.plans.epoch() != heard.0 {
-                heard = (state.plans.epoch(), self.clock.elapsed());
-            }
-            let quiet = self.clock.elapsed().saturating_sub(heard.1);
+            let quiet = self.quiet(&state, since);
             if quiet >= SILENCE {
-                return Ok(state);
+                return Ok(());
             }
             state = self.hub.wait_for(state, SILENCE.saturating_sub(quiet));
         }
     }
 
-    /// Waits for a reason, then plans one epoch and reads it back.
+    /// Waits for a reason, then plans one epoch and reads it back; nothing if it leads no more.
     fn plan(&mut self) -> Result<Result<(), String>, Stopped> {
-        self.reason()?;
+        if !self.reason()? {
+            return Ok(Ok(()));
+        }
         let Selection { cut, bound_ms } = match self.select()? {
             Ok(selection) => selection,
             Err(reason) => return Ok(Err(reason)),
@@ -166,6 +190,10 @@ impl Planner {
         let planner_ms = self.time.read(self.clock.now(), self.clock.elapsed());
         let (plan, epoch) = {
             let state = self.hub.lock();
+            // What is planned under another's claim would be valid: asked under the same lock.
+            if !state.leads() {
+                return Ok(Ok(()));
+            }
             let epoch = state.plans.epoch() + 1;
             let plan = EpochPlanned {
                 generation: state.plans.generation().unsigned_abs(),
@@ -187,22 +215,26 @@ impl Planner {
         })
     }
 
-    /// Blocks until there is something to plan for.
-    fn reason(&mut self) -> Result<(), Stopped> {
+    /// Blocks until there is something to plan for; false: it leads no more.
+    fn reason(&mut self) -> Result<bool, Stopped> {
         let hub = Arc::clone(&self.hub);
         let mut state = hub.lock();
         let began = self.clock.elapsed();
         loop {
             self.go_on(&state)?;
+            if !state.leads() {
+                return Ok(false);
+            }
             if let Some(wall) = state.time_accepted.take() {
                 self.time.accept(wall, self.clock.elapsed());
             }
             let drained = state.drained == u64::try_from(state.plans.generation()).ok();
             let now = self.time.read(self.clock.now(), self.clock.elapsed());
-            if self.time.jumped() {
-                state.not_ready = Some(JUMPED.to_owned());
-            } else if state.not_ready.as_deref() == Some(JUMPED) {
-                state.not_ready = None;
+            let why = [(self.time.jumped(), JUMPED), (drained, DRAINED)];
+            let why = why.into_iter().find_map(|(holds, why)| holds.then_some(why));
+            if state.not_ready.as_deref() != why {
+                state.not_ready = why.map(str::to_owned);
+                hub.notify();
             }
             let waited = self.clock.elapsed().saturating_sub(began);
             let heartbeat = HEARTBEAT.saturating_sub(waited);
@@ -215,12 +247,12 @@ impl Planner {
             } else if work && paced {
                 PACE.saturating_sub(waited)
             } else if work {
-                return Ok(());
+                return Ok(true);
             } else {
                 heartbeat.min(timer)
             };
             if wait.is_zero() {
-                return Ok(());
+                return Ok(true);
             }
             state = hub.wait_for(state, wait);
         }
@@ -302,7 +334,11 @@ impl Planner {
     }
 }
 
-const JUMPED: &str = "the wall clock jumped by more than 60 s: time stands still until \
+/// Why a process that follows decides nothing.
+pub(crate) const PASSIVE: &str = "another process leads";
+pub(crate) const DRAINED: &str =
+    "`watermart epochs drain` has ended planning; start the next build";
+pub(crate) const JUMPED: &str = "the wall clock jumped by more than 60 s: time stands still until \
                       `watermart epochs time` says that it is right";
 
 fn until(now: Timestamp, at: Timestamp) -> Duration {

@@ -3,8 +3,11 @@
 //! An output's id is (epoch, n) within its partition; n counts in canonical order: operator, key,
 //! n-th of that key. While a replay is at or behind a partition's tail, nothing is written there
 //! again. An append whose outcome is not known ends the engine, which starts anew from the log.
+//!
+//! A process that follows publishes nothing. What it has ready it holds until it sees it on the
+//! log, or leads itself and publishes what the one before it did not get to.
 
-use crate::epoch::{Dead, Finished, OPERATORS};
+use crate::epoch::{Dead, Finished, OPERATORS, weight};
 use crate::hub::Hub;
 use crate::shards::Decided;
 use bytes::Bytes;
@@ -14,94 +17,204 @@ use schemas::events::Event;
 use schemas::id::EventId;
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
-use sinks::event_log::{AppendError, BATCH_BYTES_MAX, EventLog, NewRecord, OutputId, ReadError};
-use std::collections::HashMap;
+use sinks::event_log::{
+    AppendError, BATCH_BYTES_MAX, EventLog, NewRecord, OutputId, ReadError, Reader,
+};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 const READ_BYTES: usize = 4 << 20;
 /// Bytes of one append: a quarter of what the log takes at once, so that a disk serves others too.
 const BATCH_BYTES: usize = BATCH_BYTES_MAX / 4;
+/// How soon what is held is looked for on the log again, unless something happens before.
+const LOOK: Duration = Duration::from_millis(100);
 /// Before outputs that the log did not take are sent again.
 const RESEND: Duration = Duration::from_millis(20);
 
 /// The last output id of each output partition.
 pub type Tails = HashMap<TopicPartition, OutputId>;
 
-/// Reads the output partitions for their last ids.
-///
-/// # Errors
-/// The log cannot be read.
-pub fn tails(log: &dyn EventLog) -> Result<Tails, ReadError> {
-    let from: Vec<_> =
-        Topic::OUTPUTS.into_iter().flat_map(TopicPartition::all).map(|at| (at, 0)).collect();
-    let mut reader = log.reader(&from)?;
-    let (mut tails, mut records) = (Tails::new(), Vec::new());
-    loop {
-        reader.read(READ_BYTES, &mut records)?;
-        if records.is_empty() {
-            return Ok(tails);
-        }
-        for record in records.drain(..) {
-            if let Some(id) = record.output_id {
-                let tail = tails.entry(record.partition).or_insert(id);
-                *tail = id.max(*tail);
+/// Why outputs cannot be published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// An append failed, or its outcome is not known.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// The output partitions as they stand on the log.
+struct Outputs {
+    reader: Box<dyn Reader>,
+    tails: Tails,
+}
+
+impl Outputs {
+    fn open(log: &dyn EventLog) -> Result<Self, ReadError> {
+        let from: Vec<_> =
+            Topic::OUTPUTS.into_iter().flat_map(TopicPartition::all).map(|at| (at, 0)).collect();
+        Ok(Self { reader: log.reader(&from)?, tails: Tails::new() })
+    }
+
+    /// Reads on to the end.
+    fn catch_up(&mut self) -> Result<(), ReadError> {
+        let mut records = Vec::new();
+        loop {
+            self.reader.read(READ_BYTES, &mut records)?;
+            if records.is_empty() {
+                return Ok(());
+            }
+            for record in records.drain(..) {
+                if let Some(id) = record.output_id {
+                    let tail = self.tails.entry(record.partition).or_insert(id);
+                    *tail = id.max(*tail);
+                }
             }
         }
     }
-}
 
-/// Publishes until the hub fails, or stops and nothing is left.
-///
-/// # Errors
-/// An append failed, or its outcome is not known.
-pub fn run(
-    hub: &Arc<Hub>,
-    log: &Arc<dyn EventLog>,
-    codec: &Codec,
-    tails: &Tails,
-) -> Result<(), AppendError> {
-    while let Some(finished) = next(hub) {
-        for batch in batches(encode(codec, &finished, tails), BATCH_BYTES) {
-            append(hub, log.as_ref(), &batch)?;
-        }
-        hub.lock().set_published(finished.info.context.epoch, finished.events);
-        hub.notify();
+    /// Leaves of these records what is not on the log.
+    fn retain_missing(&self, records: &mut Vec<NewRecord>) {
+        records.retain(|record| {
+            self.tails.get(&record.partition).is_none_or(|tail| record.output_id > Some(*tail))
+        });
     }
-    Ok(())
 }
 
-/// Waits for a finished epoch; none: there is nothing left to publish.
-fn next(hub: &Hub) -> Option<Finished> {
-    let mut state = hub.lock();
-    loop {
-        if state.failed() {
-            return None;
+/// An epoch whose outputs are ready and not all on the log.
+struct Held {
+    epoch: u64,
+    events: usize,
+    records: Vec<NewRecord>,
+}
+
+/// Publishes finished epochs.
+pub struct Publisher {
+    hub: Arc<Hub>,
+    log: Arc<dyn EventLog>,
+    codec: Arc<Codec>,
+    outputs: Outputs,
+    held: VecDeque<Held>,
+}
+
+enum Next {
+    Finished(Finished),
+    /// What is held may be on the log by now, or ours to publish.
+    Held,
+}
+
+impl Publisher {
+    /// A publisher behind what stands on the log.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn open(
+        hub: Arc<Hub>,
+        log: Arc<dyn EventLog>,
+        codec: Arc<Codec>,
+    ) -> Result<Self, ReadError> {
+        let mut outputs = Outputs::open(log.as_ref())?;
+        outputs.catch_up()?;
+        Ok(Self { hub, log, codec, outputs, held: VecDeque::new() })
+    }
+
+    /// Publishes until the hub fails, or stops and nothing is left.
+    ///
+    /// # Errors
+    /// [`PublishError`].
+    pub fn run(mut self) -> Result<(), PublishError> {
+        while let Some(next) = self.next() {
+            match next {
+                Next::Finished(finished) => {
+                    let (epoch, events) = (finished.info.context.epoch, weight(&finished.events));
+                    let records = encode(&self.codec, &finished, &self.outputs.tails);
+                    self.hub.lock().recycle(finished.events);
+                    self.held.push_back(Held { epoch, events, records });
+                }
+                Next::Held => {
+                    self.outputs.catch_up()?;
+                    for held in &mut self.held {
+                        self.outputs.retain_missing(&mut held.records);
+                    }
+                }
+            }
+            self.publish()?;
         }
-        if let Some(finished) = state.to_publish.pop_front() {
-            return Some(finished);
+        Ok(())
+    }
+
+    /// Waits for a finished epoch, or a change of what is held; none: there is nothing left to
+    /// publish.
+    fn next(&self) -> Option<Next> {
+        let mut state = self.hub.lock();
+        loop {
+            if state.failed() {
+                return None;
+            }
+            if !self.held.is_empty() && !state.passive {
+                return Some(Next::Held);
+            }
+            if let Some(finished) = state.to_publish.pop_front() {
+                return Some(Next::Finished(finished));
+            }
+            if state.stopping && state.worker_done() {
+                return None;
+            }
+            if !self.held.is_empty() {
+                drop(self.hub.wait_for(state, LOOK));
+                return Some(Next::Held);
+            }
+            state = self.hub.wait(state);
         }
-        if state.stopping && state.worker_done() {
-            return None;
+    }
+
+    /// Publishes what is held, in order, or as long as it is passive what is found on the log
+    /// stops being held.
+    fn publish(&mut self) -> Result<(), AppendError> {
+        while let Some(mut held) = self.held.pop_front() {
+            let mut left = batches(std::mem::take(&mut held.records), BATCH_BYTES).into_iter();
+            while let Some(batch) = left.next() {
+                if !append(&self.hub, self.log.as_ref(), &batch)? {
+                    held.records = batch.into_iter().chain(left.flatten()).collect();
+                    break;
+                }
+            }
+            if held.records.is_empty() {
+                self.hub.lock().set_published(held.epoch, held.events);
+                self.hub.notify();
+                continue;
+            }
+            let newest = self.held.back().map_or(held.epoch, |newest| newest.epoch);
+            self.held.push_front(held);
+            self.hub.lock().set_held(newest);
+            self.hub.notify();
+            break;
         }
-        state = hub.wait(state);
+        Ok(())
     }
 }
 
 /// Appends a batch and waits until it is durable: the next is not sent before, so that a batch
-/// which the log could not take for now may be sent again without falling behind another.
-fn append(hub: &Hub, log: &dyn EventLog, batch: &[NewRecord]) -> Result<(), AppendError> {
+/// which the log could not take for now may be sent again without falling behind another. False:
+/// it is not for this process to publish.
+fn append(hub: &Hub, log: &dyn EventLog, batch: &[NewRecord]) -> Result<bool, AppendError> {
     loop {
+        if hub.lock().passive {
+            return Ok(false);
+        }
         let answers = log.append(batch.to_vec()).wait();
         let refused =
             |answer: &Result<_, AppendError>| matches!(answer, Err(AppendError::NotAppended(_)));
         if !answers.iter().all(refused) {
-            return answers.into_iter().try_for_each(|answer| answer.map(drop));
+            return answers.into_iter().try_for_each(|answer| answer.map(drop)).map(|()| true);
         }
         tracing::warn!(?answers, "the log takes no outputs now; sending them again");
         let state = hub.lock();
         if state.failed() {
-            return Ok(());
+            return Ok(true);
         }
         drop(hub.wait_for(state, RESEND));
     }
@@ -213,7 +326,7 @@ impl Numbered<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sinks::event_log::{Appended, Appending, Reader};
+    use sinks::event_log::{Appended, Appending};
     use std::sync::Mutex;
 
     fn outputs(sizes: &[usize]) -> Vec<NewRecord> {
@@ -269,7 +382,7 @@ mod tests {
     #[test]
     fn what_the_log_did_not_take_is_sent_again_and_ends_nothing() {
         let log = Full::default();
-        append(&Hub::new(1), &log, &outputs(&[1, 2])).unwrap();
+        assert!(append(&Hub::new(1), &log, &outputs(&[1, 2])).unwrap());
         assert_eq!(*log.asked.lock().unwrap(), [2, 2, 2]);
     }
 }

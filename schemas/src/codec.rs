@@ -1,13 +1,14 @@
 //! The wire format: a zero byte, the schema's id in four bytes (big-endian), the Avro datum.
 //!
 //! Every event but those on the plan topic begins with the field `envelope`; its bytes and the
-//! body's follow each other, so each is coded on its own, by its half of the schema. Bytes are
+//! body's follow each other, so each is coded on its own, by its half of the schema; an envelope
+//! of the schema compiled in by hand. Bytes are
 //! read with the schema they were written with: what it has more is skipped, what it has less
 //! must have a default in the struct. What is written is always the schema compiled in, whatever
 //! its id. Whoever wrote the bytes can make decoding fail, and nothing else.
 
 use crate::compiled;
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, datum};
 use crate::events::{Event, EventKind};
 use crate::limits::RECORD_BYTES_MAX;
 use crate::topic::Topic;
@@ -78,8 +79,14 @@ pub enum SchemaError {
 /// One schema, cut into the envelope's and the body's.
 struct Schema {
     kind: EventKind,
-    envelope: Option<serde_avro_fast::Schema>,
+    envelope: Option<EnvelopeSchema>,
     body: serde_avro_fast::Schema,
+}
+
+struct EnvelopeSchema {
+    /// Whether [`datum`] knows it.
+    is_compiled: bool,
+    half: serde_avro_fast::Schema,
 }
 
 /// Schemas by id, ready to code with.
@@ -133,8 +140,8 @@ impl Codec {
     /// Appends `event` with its envelope to `out`.
     pub fn encode(&self, envelope: &Envelope, event: &Event, out: &mut Vec<u8>) {
         let schema = self.head(event.kind(), out);
-        let half = schema.envelope.as_ref().expect("plan events are encoded bare");
-        write(half, envelope, out);
+        let of_envelope = schema.envelope.as_ref().expect("plan events are encoded bare");
+        write(&of_envelope.half, envelope, out);
         write(&schema.body, event, out);
     }
 
@@ -160,8 +167,7 @@ impl Codec {
     /// Reads an event with its envelope; all bytes must be used up.
     pub fn decode(&self, bytes: &[u8]) -> Result<(Envelope, Event), DecodeError> {
         let (schema, mut datum) = self.open(bytes)?;
-        let half = schema.envelope.as_ref().ok_or(DecodeError::Framing("no envelope"))?;
-        let envelope = schema.read(half, &mut datum, |d| Envelope::deserialize(d))?;
+        let envelope = schema.read_envelope(&mut datum)?;
         Ok((envelope, schema.read_body(datum)?))
     }
 
@@ -185,14 +191,34 @@ impl Codec {
             return Err(DecodeError::Framing("no zero byte in front"));
         }
         let id = u32::from_be_bytes([*a, *b, *c, *d]);
-        let place = self.ids.binary_search(&id).ok().ok_or(DecodeError::UnknownSchema(id))?;
+        let place = self.place(id).ok_or(DecodeError::UnknownSchema(id))?;
         Ok((&self.schemas[place], datum))
+    }
+
+    /// Ids mostly follow each other, as those of the compiled schemas do.
+    fn place(&self, id: u32) -> Option<usize> {
+        let guess = id.wrapping_sub(*self.ids.first()?) as usize;
+        if self.ids.get(guess) == Some(&id) {
+            return Some(guess);
+        }
+        self.ids.binary_search(&id).ok()
     }
 }
 
 type Datum<'r, 's, 'de> = serde_avro_fast::de::DatumDeserializer<'r, 's, SliceRead<'de>>;
 
 impl Schema {
+    #[inline]
+    fn read_envelope(&self, datum: &mut &[u8]) -> Result<Envelope, DecodeError> {
+        let of_envelope = self.envelope.as_ref().ok_or(DecodeError::Framing("no envelope"))?;
+        if of_envelope.is_compiled
+            && let Some(envelope) = datum::read(datum)
+        {
+            return Ok(envelope);
+        }
+        self.read(&of_envelope.half, datum, |d| Envelope::deserialize(d))
+    }
+
     #[inline]
     fn read_body(&self, mut datum: &[u8]) -> Result<Event, DecodeError> {
         let event = self.read(&self.body, &mut datum, |d| Event::deserialize_body(self.kind, d))?;
@@ -240,8 +266,13 @@ fn cut(id: u32, kind: EventKind, mut json: Value) -> Result<Schema, SchemaError>
         return Err(misplaced);
     }
     let first = enveloped.then(|| fields.remove(0));
-    let envelope = first.map(|field| parse(id, kind, &field["type"])).transpose()?;
+    let envelope = first.map(|field| envelope(id, kind, &field["type"])).transpose()?;
     Ok(Schema { kind, envelope, body: parse(id, kind, &json)? })
+}
+
+fn envelope(id: u32, kind: EventKind, json: &Value) -> Result<EnvelopeSchema, SchemaError> {
+    let is_compiled = *json == compiled::json(kind)["fields"][0]["type"];
+    Ok(EnvelopeSchema { is_compiled, half: parse(id, kind, json)? })
 }
 
 fn parse(id: u32, kind: EventKind, json: &Value) -> Result<serde_avro_fast::Schema, SchemaError> {

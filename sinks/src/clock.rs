@@ -12,7 +12,7 @@ pub struct Clock(Arc<Source>);
 
 enum Source {
     System { started: Instant },
-    Manual { wall_ms: AtomicI64, started_ms: i64 },
+    Manual { began_ms: AtomicI64, passed_ms: AtomicI64 },
 }
 
 impl Clock {
@@ -26,16 +26,26 @@ impl Clock {
     /// A clock that moves only when told to; both its hands together.
     #[must_use]
     pub fn manual(wall: Timestamp) -> Self {
-        Self(Arc::new(Source::Manual { wall_ms: AtomicI64::new(wall.0), started_ms: wall.0 }))
+        let [began_ms, passed_ms] = [wall.0, 0].map(AtomicI64::new);
+        Self(Arc::new(Source::Manual { began_ms, passed_ms }))
     }
 
     /// Moves a manual clock on. A system clock goes by itself: asking it to is a bug.
     pub fn advance(&self, by: Duration) {
         match &*self.0 {
             Source::System { .. } => panic!("a system clock cannot be advanced"),
-            Source::Manual { wall_ms, .. } => {
-                let ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-                wall_ms.fetch_add(ms, Ordering::SeqCst);
+            Source::Manual { passed_ms, .. } => {
+                passed_ms.fetch_add(millis(by), Ordering::SeqCst);
+            }
+        }
+    }
+
+    /// Moves the wall hand of a manual clock alone, as somebody does who sets a clock.
+    pub fn set_ahead(&self, by: Duration) {
+        match &*self.0 {
+            Source::System { .. } => panic!("a system clock cannot be set"),
+            Source::Manual { began_ms, .. } => {
+                began_ms.fetch_add(millis(by), Ordering::SeqCst);
             }
         }
     }
@@ -49,7 +59,9 @@ impl Clock {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
             }
-            Source::Manual { wall_ms, .. } => Timestamp(wall_ms.load(Ordering::SeqCst)),
+            Source::Manual { began_ms, passed_ms } => {
+                Timestamp(began_ms.load(Ordering::SeqCst) + passed_ms.load(Ordering::SeqCst))
+            }
         }
     }
 
@@ -58,12 +70,16 @@ impl Clock {
     pub fn elapsed(&self) -> Duration {
         match &*self.0 {
             Source::System { started } => started.elapsed(),
-            Source::Manual { wall_ms, started_ms } => {
-                let ms = wall_ms.load(Ordering::SeqCst) - started_ms;
+            Source::Manual { passed_ms, .. } => {
+                let ms = passed_ms.load(Ordering::SeqCst);
                 Duration::from_millis(u64::try_from(ms).unwrap_or(0))
             }
         }
     }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl fmt::Debug for Clock {

@@ -4,6 +4,7 @@ mod decode;
 mod demand;
 mod engine;
 mod hot_product;
+mod log;
 mod machine;
 mod plain;
 mod shop;
@@ -83,6 +84,7 @@ pub(crate) fn run(arguments: &Bench, json: bool) -> Result<(), Failure> {
     let (bench, setup, figures) = match arguments.name {
         BenchName::Decode => decode::run(rounds, &clock),
         BenchName::Engine => engine::run(rounds, &clock),
+        BenchName::Log => log::run(rounds),
         BenchName::HotProduct => hot_product::run(rounds, &clock),
     }
     .map_err(Failure::Check)?;

@@ -2,7 +2,7 @@
 
 use machines::message::{Cause, Context, CustomerMessage, ProductMessage, ToCustomer, ToProduct};
 use processors::engine::{Workers, start_workers};
-use processors::epoch::{EpochInfo, EpochInput, Finished};
+use processors::epoch::{EpochInfo, EpochInput, Finished, weight};
 use processors::hub::Hub;
 use schemas::events::Event;
 use schemas::id::EventId;
@@ -119,7 +119,8 @@ impl Mesh {
                 drop(state);
                 source.finished(&finished, viewed, left);
                 state = hub.lock();
-                state.set_published(epoch, finished.events);
+                state.set_published(epoch, weight(&finished.events));
+                state.recycle(finished.events);
                 continue;
             }
             if state.may_open() {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// Reads an order until the payment's answer has reached it: reads are strong, and the sandbox
 /// answers by itself, so what is waited for is one position after another.
-fn settled(shop: &Shop, order: &str, state: &str) -> Value {
+pub(crate) fn settled(shop: &Shop, order: &str, state: &str) -> Value {
     for _ in 0..1_000 {
         let answer = shop.ask(Ask::get(&format!("/v1/orders/{order}")));
         assert_eq!(answer.status, 200);
@@ -50,16 +50,19 @@ fn a_basket_is_sold() {
 #[test]
 fn a_declined_payment_gives_everything_back() {
     let (shop, data) = Shop::with_warehouses(&[]);
-    shop.stock("P1", &[("A", 1)]);
+    shop.stock("P1", &[("A", 2), ("B", 1), ("C", 1)]);
     shop.stock("P2", &[("B", 1)]);
-    let lines = [("P1", 1), ("P2", 1)];
+    // One line is split over all its warehouses.
+    let lines = [("P1", 4), ("P2", 1)];
     let checkout = Ask::post("/v1/checkouts", "k1", basket("C1", "tok_decline", &lines));
     let answer = shop.ask(checkout.and_wait());
     let order = settled(&shop, answer.body["order_id"].as_str().unwrap(), "cancelled");
     assert_eq!(order["reason"], "payment_declined");
-    for product in ["P1", "P2"] {
+    for (product, units) in [("P1", &[2, 1, 1][..]), ("P2", &[1])] {
         let path = format!("/v1/products/{product}/stock?consistency=strong");
-        assert_eq!(shop.ask(Ask::get(&path)).body["available"], 1);
+        let levels = shop.ask(Ask::get(&path)).body["levels"].clone();
+        let levels = levels.as_array().unwrap().iter().map(|level| level["available"].clone());
+        assert_eq!(levels.collect::<Vec<_>>(), *units, "{product}");
     }
     assert_eq!(shop.stop(), Some(0));
     audited(data.path());

@@ -1,6 +1,7 @@
 //! `docs/problems.md` is complete, and each test that it names exists. Problems that no other test
 //! meets are met here.
 
+use crate::journeys::settled;
 use crate::shop::{Ask, Shop, basket};
 use serde_json::json;
 use std::fs;
@@ -99,4 +100,50 @@ fn two_lines_of_one_product_are_one_demand() {
     assert_eq!(order.body["lines"].as_array().map(Vec::len), Some(1));
     let stock = shop.ask(Ask::get("/v1/products/P1/stock?consistency=strong")).body;
     assert_eq!((&stock["available"], &stock["reserved"]), (&json!(0), &json!(3)));
+}
+
+#[test]
+fn rapid_adds_are_all_in_the_cart_and_two_checkouts_of_it_are_one_order() {
+    let (shop, _data) = Shop::with_warehouses(&["--payments-url", "manual:"]);
+    shop.stock("P1", &[("A", 40)]);
+    let add = |n: usize| {
+        let item = json!({ "product_id": "P1", "quantity": 1 });
+        Ask::post("/v1/customers/C1/cart/items", &format!("add-{n}"), item).and_wait()
+    };
+    for answer in shop.ask_all((0..20).map(add).collect()) {
+        assert_eq!(answer.unwrap().status, 201);
+    }
+    let mut of_cart = basket("C1", "tok_ok", &[]);
+    of_cart.as_object_mut().unwrap().remove("items");
+    let tab = |key| Ask::post("/v1/checkouts", key, of_cart.clone()).and_wait();
+    let mut answers = shop.ask_all(vec![tab("left"), tab("right")]).into_iter().map(Option::unwrap);
+    let (mut one, mut other) = (answers.next().unwrap(), answers.next().unwrap());
+    if one.status != 201 {
+        std::mem::swap(&mut one, &mut other);
+    }
+    assert_eq!((one.status, &one.body["lines"][0]["quantity"]), (201, &json!(20)));
+    assert_eq!((other.status, &other.body["detail"]), (409, &json!("the cart is empty")));
+    let stock = shop.ask(Ask::get("/v1/products/P1/stock?consistency=strong")).body;
+    assert_eq!((&stock["available"], &stock["reserved"]), (&json!(20), &json!(20)));
+    assert_eq!(shop.ask(Ask::get("/v1/customers/C1/cart")).body["items"], json!([]));
+}
+
+#[test]
+fn a_page_that_is_sent_twice_pays_once() {
+    let (shop, _data) = Shop::with_warehouses(&[]);
+    shop.stock("P1", &[("A", 10)]);
+    let ask = Ask::post("/v1/checkouts", "k", basket("C1", "tok_ok", &[("P1", 2)])).and_wait();
+    let first = shop.ask(ask.clone()).body;
+    let order = first["order_id"].as_str().unwrap().to_owned();
+    let paid = |state| settled(&shop, &order, state)["payment"].clone();
+    let before = paid("confirmed");
+    // Once more when it is paid, and twenty times.
+    for answer in shop.ask_all(vec![ask; 20]) {
+        assert_eq!(answer.unwrap().body["order_id"], first["order_id"]);
+    }
+    let after = paid("confirmed");
+    for sums in [before, after] {
+        assert_eq!((&sums["authorized"], &sums["refunded"]), (&json!(1_000), &json!(0)));
+        assert!(sums["captured"].as_i64() <= Some(1_000), "{sums}");
+    }
 }

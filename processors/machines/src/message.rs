@@ -277,22 +277,36 @@ pub struct Reserve {
 pub type SortKey = (u8, Cause, OrderId, u16);
 
 impl ToCustomer {
-    /// Its place.
-    #[must_use]
+    /// Its class: the first part of its place.
     #[inline]
-    pub fn sort_key(&self) -> SortKey {
+    #[must_use]
+    pub const fn class(&self) -> u8 {
         match &self.body {
-            CustomerMessage::Reserved { order, line, .. } => (0, self.cause, *order, *line),
-            CustomerMessage::Refused { order, line, .. } => (0, self.cause, *order, *line),
-            CustomerMessage::Revoked { order, line } => (0, self.cause, *order, *line),
-            CustomerMessage::Price { .. } => (0, self.cause, OrderId::default(), 0),
-            CustomerMessage::Record(_) => (1, self.cause, OrderId::default(), 0),
+            CustomerMessage::Reserved { .. }
+            | CustomerMessage::Refused { .. }
+            | CustomerMessage::Revoked { .. }
+            | CustomerMessage::Price { .. } => 0,
+            CustomerMessage::Record(_) => 1,
         }
+    }
+
+    /// Its place.
+    #[inline]
+    #[must_use]
+    pub fn sort_key(&self) -> SortKey {
+        let (order, line) = match &self.body {
+            CustomerMessage::Reserved { order, line, .. }
+            | CustomerMessage::Refused { order, line, .. }
+            | CustomerMessage::Revoked { order, line } => (*order, *line),
+            CustomerMessage::Price { .. } | CustomerMessage::Record(_) => (OrderId::default(), 0),
+        };
+        (self.class(), self.cause, order, line)
     }
 }
 
 impl ToProduct {
     /// Its class: the first part of its place.
+    #[inline]
     #[must_use]
     pub const fn class(&self) -> u8 {
         match &self.body {

@@ -1,9 +1,10 @@
-//! I16: the same log gives the same bytes of outputs, rows and state, whatever the number of
-//! workers, the batches and arrival order of the records, the hash seeds, and wherever the engine
-//! was stopped and started again.
+//! I16: the same log gives the same digests and the same bytes of outputs, rows and state, whatever
+//! the number of workers, the batches and arrival order of the records, the hash seeds, and wherever
+//! the engine was stopped and started again.
 
 use super::history::{Dealt, Scribe, Step, steps};
-use crate::engine::{Engine, Options, Parts};
+use crate::engine::{Engine, Options, Parts, Role};
+use crate::epoch::OPERATORS;
 use bytes::Bytes;
 use schemas::codec::Codec;
 use schemas::events::Event;
@@ -22,22 +23,23 @@ use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 
-const SEED: u64 = 20_261_123;
-const STEPS: usize = 60;
-const AS_WRITTEN: Dealt = Dealt { batch: usize::MAX, arrival: 0 };
+pub(super) const SEED: u64 = 20_261_123;
+pub(super) const STEPS: usize = 60;
+pub(super) const AS_WRITTEN: Dealt = Dealt { batch: usize::MAX, arrival: 0 };
 
-type Output = (TopicPartition, Option<OutputId>, Bytes, Bytes);
+pub(super) type Output = (TopicPartition, Option<OutputId>, Bytes, Bytes);
 
 /// Everything that must not change.
 #[derive(Debug, PartialEq)]
-struct Outcome {
-    outputs: Vec<Output>,
+pub(super) struct Outcome {
+    pub(super) digests: BTreeMap<u64, [u64; OPERATORS]>,
+    pub(super) outputs: Vec<Output>,
     rows: Vec<(View, Vec<u8>, i64, String)>,
     state: Vec<String>,
 }
 
 /// Runs the engine over what stands in `dir` until all plans are done.
-fn replay(dir: &Path, workers: usize, hash_seed: u64) -> Result<Outcome, String> {
+pub(super) fn replay(dir: &Path, workers: usize, hash_seed: u64) -> Result<Outcome, String> {
     let clock = Clock::manual(Timestamp(0));
     let log: Arc<dyn EventLog> =
         Arc::new(FileLog::open(&dir.join("log"), clock.clone(), Durability::NotDurable).unwrap());
@@ -50,23 +52,25 @@ fn replay(dir: &Path, workers: usize, hash_seed: u64) -> Result<Outcome, String>
         clock,
     };
     let settings = Settings { reservation_timeout_ms: 1 };
-    let options = Options { workers, settings, hash_seed, plans: false };
+    let options = Options { workers, settings, hash_seed, role: Role::Replays };
     let engine = Engine::start(&parts, options)?;
     engine.wait_replayed(plans_end)?;
     let invariants = engine.status().invariants;
     assert!(invariants.iter().all(|(_, count)| count.breaches == 0), "{invariants:?}");
+    let digests = engine.digests();
     let dumps = engine.stop_with_dump()?;
     let mut state: Vec<String> = dumps
         .iter()
         .flat_map(|dump| std::str::from_utf8(dump).unwrap().lines().map(str::to_owned))
         .collect();
     state.sort_unstable();
-    let outcome = Outcome { outputs: outputs(log.as_ref()), rows: rows(views.as_ref()), state };
+    let (outputs, rows) = (outputs(log.as_ref()), rows(views.as_ref()));
+    let outcome = Outcome { digests, outputs, rows, state };
     log.close();
     Ok(outcome)
 }
 
-fn outputs(log: &dyn EventLog) -> Vec<Output> {
+pub(super) fn outputs(log: &dyn EventLog) -> Vec<Output> {
     let from: Vec<_> =
         Topic::OUTPUTS.into_iter().flat_map(TopicPartition::all).map(|at| (at, 0)).collect();
     let mut reader = log.reader(&from).unwrap();
@@ -94,7 +98,7 @@ fn rows(views: &dyn ViewStore) -> Vec<(View, Vec<u8>, i64, String)> {
 }
 
 /// Writes the history into a new directory, dealt out in this way.
-fn written(steps: &[Step], dealt: Dealt) -> TempDir {
+pub(super) fn written(steps: &[Step], dealt: Dealt) -> TempDir {
     let dir = TempDir::new().unwrap();
     Scribe::new().write(&dir.path().join("log"), steps, dealt);
     dir
@@ -102,6 +106,7 @@ fn written(steps: &[Step], dealt: Dealt) -> TempDir {
 
 fn check(outcome: Result<Outcome, String>, reference: &Outcome, what: &str) {
     let outcome = outcome.unwrap();
+    assert_eq!(outcome.digests, reference.digests, "digests, {what}");
     for (ours, theirs) in outcome.state.iter().zip(&reference.state) {
         assert_eq!(ours, theirs, "state, {what}");
     }

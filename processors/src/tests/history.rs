@@ -86,8 +86,7 @@ pub(super) fn steps(seed: u64, count: usize) -> Vec<Step> {
         writer.stock(step);
         steps.push(std::mem::take(&mut writer.records));
     }
-    // Nothing more is said; timers run out.
-    steps.extend((0..14).map(|_| Vec::new()));
+    steps.extend((0..14).map(|_| Vec::new())); // Timers run out.
     steps
 }
 
@@ -271,7 +270,10 @@ impl Writer {
     fn stock(&mut self, step: usize) {
         let product = self.draw(PRODUCTS);
         self.receive(product, step as u64 % 3, 3);
-        if step.is_multiple_of(5) {
+        // A fire now and then: orders lose several lines at once.
+        let burnt =
+            if step.is_multiple_of(10) { 2 * PRODUCTS } else { u64::from(step.is_multiple_of(5)) };
+        for _ in 0..burnt {
             let product_id = product_id(self.draw(PRODUCTS));
             let (action_id, idempotency_key) = self.action(product_id.0.group());
             let adjust = StockAdjustmentRequested {

@@ -3,3 +3,5 @@
 
 mod determinism;
 mod history;
+pub(crate) mod sorting;
+mod standby;

@@ -1,6 +1,6 @@
 //! Callers' ids: text outside, 16 bytes inside.
 
-use super::PaymentId;
+use super::{PaymentId, inline};
 use crate::hash::Hasher;
 use crate::limits::ID_MAX;
 use crate::topic::GROUPS;
@@ -13,16 +13,6 @@ use std::sync::{LazyLock, RwLock};
 const INLINE_MAX: usize = 15;
 const HASHED: u8 = 0xff;
 
-const LEGAL: [bool; 256] = {
-    let mut legal = [false; 256];
-    let mut byte = 0u8;
-    while byte < 128 {
-        legal[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        byte += 1;
-    }
-    legal
-};
-
 static LONG_IDS: LazyLock<RwLock<HashMap<Id, Box<str>>>> = LazyLock::new(RwLock::default);
 
 /// A caller's id. The order is that of the bytes, not of the text.
@@ -31,25 +21,36 @@ pub struct Id(pub(super) [u64; 2]);
 
 impl Id {
     /// Takes 1 to 64 characters of `A-Za-z0-9._-`; else `None`.
+    #[inline]
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        if text.is_empty() || text.len() > ID_MAX {
-            return None;
-        }
-        if !text.bytes().fold(true, |legal, byte| legal & LEGAL[usize::from(byte)]) {
-            return None;
-        }
-        if text.len() > INLINE_MAX {
-            return Some(Self::long(text));
-        }
-        let word = |bytes: &[u8]| bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-        let (head, tail) = text.as_bytes().split_at(text.len().min(7));
-        let hi = (text.len() as u64) << 56 | word(head) << (8 * (7 - head.len()));
-        let lo = if tail.is_empty() { 0 } else { word(tail) << (8 * (8 - tail.len())) };
-        Some(Self([hi, lo]))
+        Self::parse_bytes(text.as_bytes())
     }
 
-    fn long(text: &str) -> Self {
+    /// The same of bytes, which are text if they are legal.
+    pub(crate) fn parse_bytes(text: &[u8]) -> Option<Self> {
+        let length = text.len();
+        if length == 0 || length > INLINE_MAX {
+            return Self::long(text);
+        }
+        let number = inline::number(text);
+        if !inline::is_legal(number, length) {
+            return None;
+        }
+        let number = (length as u128) << 120 | number << (8 * (INLINE_MAX - length));
+        Some(Self::from_bytes(number.to_be_bytes()))
+    }
+
+    /// One of 16 to 64 bytes, kept as a hash.
+    #[cold]
+    fn long(text: &[u8]) -> Option<Self> {
+        if text.is_empty()
+            || text.len() > ID_MAX
+            || !text.iter().copied().all(inline::is_legal_byte)
+        {
+            return None;
+        }
+        let text = std::str::from_utf8(text).ok()?;
         let mut bytes = [0; 16];
         bytes[0] = HASHED;
         bytes[1..].copy_from_slice(&Sha256::digest(text.as_bytes())[..15]);
@@ -60,7 +61,7 @@ impl Id {
             let mut known = LONG_IDS.write().unwrap_or_else(std::sync::PoisonError::into_inner);
             known.insert(id, text.into());
         }
-        id
+        Some(id)
     }
 
     /// The 16 bytes of a payment as a record's key, for sorting and hashing. It is no caller's id

@@ -12,6 +12,7 @@ mod base32;
 mod callers;
 mod event_id;
 mod hashes;
+mod inline;
 mod ours;
 
 pub use callers::{CustomerId, Id, PaymentMethod, ProductId, RegionId, SellerId, WarehouseId};

@@ -14,6 +14,7 @@ use schemas::limits::RECORD_BYTES_MAX;
 use schemas::topic::{Topic, TopicPartition};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -39,8 +40,10 @@ pub fn check_all(open: &mut dyn FnMut() -> Arc<dyn EventLog>) {
     size(&*open());
     append_time(&*open());
     durable(&*open());
+    durable_in_a_crowd(&*open());
     wake(&*open());
     close(&*open());
+    close_in_a_crowd(&*open());
 }
 
 /// An append answers record by record, and what it called durable is read as it was appended.
@@ -128,6 +131,12 @@ pub fn size(log: &dyn EventLog) {
     let answers = log.append(larger).wait();
     let refused = too_large(BATCH_BYTES_MAX + 1, BATCH_BYTES_MAX);
     assert_eq!(answers, vec![refused; largest.len() + 1]);
+    let full = vec![sized(RECORD_BYTES_MAX); BATCH_BYTES_MAX / RECORD_BYTES_MAX - 1];
+    let key = Bytes::from_static(b"key");
+    let with_key = NewRecord { key, ..sized(RECORD_BYTES_MAX - 2) };
+    let answers = log.append([full, vec![with_key]].concat()).wait();
+    let one_byte_over = too_large(BATCH_BYTES_MAX + 1, BATCH_BYTES_MAX);
+    assert!(answers.iter().all(|answer| *answer == one_byte_over), "keys count: {answers:?}");
     assert_eq!(ends(), before, "nothing of what was refused was sent");
 
     let records = largest.len();
@@ -176,6 +185,40 @@ pub fn durable(log: &dyn EventLog) {
         let ends = log.ends(&[QUIET, BUSY]).expect("the ends are known");
         assert!(positions[0] <= ends[0] && positions[1] <= ends[1], "{positions:?} {ends:?}");
     }
+}
+
+/// The same while others append: what was acknowledged before the ends were asked for lies below
+/// them, and no reader is beyond.
+pub fn durable_in_a_crowd(log: &dyn EventLog) {
+    const APPENDS: usize = 200;
+    let mut reader = reader_at_end(log, &[QUIET]);
+    let end = || log.ends(&[QUIET]).expect("the ends are known")[0];
+    // The first offset that nobody has been told of.
+    let told = AtomicU64::new(end());
+    let mut seen = Vec::new();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..APPENDS {
+                let appended = all_durable(log.append(vec![record(QUIET, &n.to_string())]).wait());
+                told.store(appended[0].offset + 1, Ordering::Release);
+            }
+        });
+        while seen.len() < APPENDS {
+            let told_before = told.load(Ordering::Acquire);
+            let asked = end();
+            assert!(told_before <= asked, "told of {told_before}, which is beyond {asked}");
+            let before = seen.len();
+            reader.read(READ_BYTES, &mut seen).expect("a log in good health is read");
+            let (position, asked) = (reader.position(QUIET), end());
+            assert!(position <= asked, "read to {position}, which is beyond {asked}");
+            if seen.len() == before {
+                reader.wait(PATIENCE);
+            }
+        }
+    });
+    let expected: Vec<_> = (0..APPENDS).map(|n| n.to_string()).collect();
+    let values: Vec<_> = seen.iter().map(|r| String::from_utf8_lossy(&r.value)).collect();
+    assert_eq!(values, expected);
 }
 
 /// A waiting reader is woken in time, and a wait with nothing to come ends.
@@ -231,6 +274,46 @@ pub fn close(log: &dyn EventLog) {
     log.close();
 }
 
+/// Whoever appends while it is being closed is told what is so: what was called durable is there,
+/// what was called not appended is not, and only what is called unknown may be either.
+pub fn close_in_a_crowd(log: &dyn EventLog) {
+    let mut reader = reader_at_end(log, &[QUIET]);
+    let begun = Barrier::new(3);
+    let told: Vec<(String, Answers)> = thread::scope(|scope| {
+        let callers = ["left", "right"].map(|caller| {
+            let begun = &begun;
+            scope.spawn(move || {
+                let mut in_flight = Vec::new();
+                for n in 0..200 {
+                    let value = format!("{caller} {n}");
+                    in_flight.push((value.clone(), log.append(vec![record(QUIET, &value)])));
+                    if n == 20 {
+                        begun.wait();
+                    }
+                }
+                in_flight.into_iter().map(|(value, appending)| (value, appending.wait()))
+            })
+        });
+        begun.wait();
+        log.close();
+        callers.into_iter().flat_map(|caller| caller.join().expect("it appends")).collect()
+    });
+    let end = log.ends(&[QUIET]).expect("what stands can still be read")[0];
+    let mut records = Vec::new();
+    while reader.position(QUIET) < end {
+        reader.read(READ_BYTES, &mut records).expect("what stands can still be read");
+    }
+    for (value, answers) in told {
+        let found = records.iter().find(|record| record.value == value);
+        match &answers[..] {
+            [Ok(appended)] => assert_eq!(found.map(|r| r.offset), Some(appended.offset), "{value}"),
+            [Err(AppendError::NotAppended(_))] => assert_eq!(found, None, "{value}"),
+            [Err(AppendError::Unknown(_))] => {}
+            other => panic!("{value}: {other:?}"),
+        }
+    }
+}
+
 fn record(partition: TopicPartition, value: &str) -> NewRecord {
     NewRecord {
         partition,
@@ -276,4 +359,24 @@ fn assert_nothing_more(reader: &mut dyn Reader) {
     let mut more = Vec::new();
     reader.read(READ_BYTES, &mut more).expect("a log in good health is read");
     assert_eq!(more, [], "nothing else was appended");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event_log::Appending;
+
+    #[test]
+    fn whoever_is_never_answered_knows_nothing() {
+        let unanswered = || Appending::new(2, tokio::sync::oneshot::channel().1);
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(polled) = Pin::new(&mut unanswered()).poll(&mut context) else {
+            panic!("nobody will answer any more")
+        };
+        for answers in [unanswered().wait(), polled] {
+            let unknown =
+                |a: &Result<Appended, AppendError>| matches!(a, Err(AppendError::Unknown(_)));
+            assert!(answers.len() == 2 && answers.iter().all(unknown), "{answers:?}");
+        }
+    }
 }

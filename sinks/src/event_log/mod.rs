@@ -8,13 +8,14 @@
 //!   also while both are in flight.
 //! - *start*: a partition's start may move; reading below it is [`ReadError::BelowStart`].
 //! - *size*: a record over [`RECORD_BYTES_MAX`](schemas::limits::RECORD_BYTES_MAX) or a batch over
-//!   [`BATCH_BYTES_MAX`] is refused before anything of it is sent.
+//!   [`BATCH_BYTES_MAX`], keys and values, is refused before anything of it is sent.
 //! - *append time*: is the record's own, never goes back within a partition, and is the same
 //!   wherever a reader starts.
 //! - *durable*: [`EventLog::ends`] and every read stop at what is durable; everything acknowledged
 //!   before the ends were asked for lies below them.
 //! - *wake*: a reader that waits is woken within 10 ms of a record becoming durable.
-//! - *close*: closing delivers or answers whatever is in flight; after it appends are not appended.
+//! - *close*: closing delivers or answers whatever is in flight; after it appends are not appended,
+//!   and what stands can still be read. Whoever is told anything while it closes is told what is so.
 
 mod append;
 pub mod conformance;

@@ -5,7 +5,7 @@ use super::lies::{LogLie, LyingLog, LyingViews, Provider, ProviderLie, ViewLie};
 use crate::shop::Caller;
 use ingest_api::action::Resource;
 use ingest_api::ingest::{Ingest, Limits, Ports, Resources};
-use processors::engine::{Engine, Options, Parts};
+use processors::engine::{Engine, Options, Parts, Role};
 use processors::payment_worker::PaymentWorker;
 use processors::sabotage::Hooks;
 use queries::{EngineStatus, Queries};
@@ -97,7 +97,7 @@ impl Stage {
             clock: clock.clone(),
         };
         let settings = Settings { reservation_timeout_ms: TIMEOUT_MS };
-        let options = Options { workers: 1, settings, hash_seed: 7, plans: true };
+        let options = Options { workers: 1, settings, hash_seed: 7, role: Role::Leads };
         let engine = Engine::start_sabotaged(&parts, options, lies.operators.into()).unwrap();
         let status = Arc::new(status(&engine));
         let queries = Queries::new(Arc::clone(&views), Arc::clone(&log), clock.clone(), status);

@@ -58,6 +58,11 @@ impl Durable {
         &self.ends
     }
 
+    /// Bytes of all blocks.
+    pub(super) const fn journal_bytes(&self) -> u64 {
+        self.journal_bytes
+    }
+
     /// Where the next block goes unless a new segment begins.
     pub(super) fn end(&self) -> Place {
         let segment = self.segments.len() - 1;

@@ -4,7 +4,7 @@ use super::follow::Follow;
 use super::journal::{Disk, Journal};
 use super::recovery::{self, Tail};
 use super::writer::Writer;
-use super::{Durability, FileLog, Shared, format, lock, segment};
+use super::{Durability, FileLog, Shared, format, lock, locked, segment};
 use crate::clock::Clock;
 use std::fs;
 use std::io;
@@ -97,6 +97,11 @@ impl FileLog {
         let (follow, durable) = Follow::begin(dir, salt)?;
         let shared = Shared::new(dir, salt, durable, Some(READ_ONLY), Some(follow));
         Ok(Self { shared, writer: Mutex::new(None), lock: None })
+    }
+
+    /// Bytes of its blocks, packed as they are stored. Zeros written ahead are none of them.
+    pub fn journal_bytes(&self) -> u64 {
+        locked(&self.shared.durable).journal_bytes()
     }
 
     pub(super) fn open_on(dir: &Path, clock: Clock, disk: Disk) -> Result<Self, OpenError> {

@@ -1,5 +1,7 @@
 //! What every event carries beside its body.
 
+pub(crate) mod datum;
+
 use crate::id::{EventId, Id, fixed16};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,12 @@ pub enum Role {
     Provider,
     /// The engine itself: every decided event.
     Engine,
+}
+
+impl Role {
+    /// All of them, in the order of the schema's symbols.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Shopper, Self::Seller, Self::Operator, Self::Provider, Self::Engine];
 }
 
 /// The common part of all events but those on the plan topic.

@@ -1,0 +1,303 @@
+//! Several processes on one log: one leads, the others follow and append nothing, and claim when
+//! no valid plan has come for 3 s of their own clock. And the operator's words to who leads.
+
+use super::determinism::{SEED, outputs, replay};
+use super::history::{Step, steps};
+use crate::engine::{Engine, Options, Parts, Role};
+use crate::hub::State;
+use crate::planner::{DRAINED, JUMPED, PASSIVE};
+use bytes::Bytes;
+use schemas::codec::Codec;
+use schemas::events::dead_letters::{DeadLetter, DeadLetterCause};
+use schemas::events::epochs::{PlanningDrained, RecordSkipped, Settings, TimeAccepted};
+use schemas::events::{Event, EventKind};
+use schemas::time::Timestamp;
+use schemas::topic::{Topic, TopicPartition};
+use sinks::clock::Clock;
+use sinks::event_log::embedded::{Durability, FileLog};
+use sinks::event_log::{
+    AppendError, Appending, EventLog, NewRecord, OutputId, ReadError, Reader, Record,
+};
+use sinks::view_store::embedded::EmbeddedViews;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
+const EPOCHS: TopicPartition = TopicPartition { topic: Topic::Epochs, partition: 0 };
+/// Almost as long as the silence after which a process claims.
+const A_WHILE: Duration = Duration::from_millis(2_900);
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// A process with views and a clock of its own.
+struct Process {
+    engine: Engine,
+    clock: Clock,
+    _views: TempDir,
+}
+
+impl Process {
+    fn start(log: &Arc<dyn EventLog>, role: Role) -> Self {
+        let (clock, dir) = (Clock::manual(BEGIN), TempDir::new().unwrap());
+        let parts = Parts {
+            log: Arc::clone(log),
+            views: Arc::new(EmbeddedViews::open(dir.path()).unwrap()),
+            codec: Arc::new(Codec::compiled()),
+            clock: clock.clone(),
+        };
+        let settings = Settings { reservation_timeout_ms: 900_000 };
+        let options = Options { workers: 1, settings, hash_seed: 0, role };
+        Self { engine: Engine::start(&parts, options).unwrap(), clock, _views: dir }
+    }
+
+    fn is(&self, why: Option<&str>) {
+        self.engine.wait_until(|state| state.not_ready.as_deref() == why).unwrap();
+    }
+
+    /// Waits until it has applied so many records, and everything planned is done.
+    fn has_applied(&self, records: usize) {
+        let done = |state: &State| state.records == records as u64 && state.settled();
+        self.engine.wait_until(done).unwrap();
+    }
+
+    fn passes(&self, time: Duration) {
+        self.clock.advance(time);
+        self.engine.wake();
+    }
+}
+
+fn open(dir: &Path) -> Arc<dyn EventLog> {
+    Arc::new(FileLog::open(dir, Clock::manual(BEGIN), Durability::NotDurable).unwrap())
+}
+
+/// Appends these records; gives how many there are.
+fn say(log: &dyn EventLog, step: &Step) -> usize {
+    let answers = log.append(step.clone()).wait();
+    answers.into_iter().map(Result::unwrap).count()
+}
+
+fn say_to_planner(log: &dyn EventLog, word: impl Into<Event>) {
+    let mut value = Vec::new();
+    Codec::compiled().encode_bare(&word.into(), &mut value);
+    let (key, value) = (Bytes::new(), value.into());
+    say(log, &vec![NewRecord { partition: EPOCHS, key, value, output_id: None }]);
+}
+
+fn plan_topic(log: &dyn EventLog) -> Vec<Record> {
+    let (mut reader, mut records) = (log.reader(&[(EPOCHS, 0)]).unwrap(), Vec::new());
+    while reader.position(EPOCHS) < log.ends(&[EPOCHS]).unwrap()[0] {
+        reader.read(1 << 20, &mut records).unwrap();
+    }
+    records
+}
+
+/// How many claims and plans stand on the topic.
+fn claims_and_plans(log: &dyn EventLog) -> [usize; 2] {
+    let codec = Codec::compiled();
+    let records = plan_topic(log);
+    [EventKind::GenerationClaimed, EventKind::EpochPlanned]
+        .map(|kind| records.iter().filter(|r| codec.kind(&r.value).unwrap() == kind).count())
+}
+
+/// The ids of all outputs: each once, growing in each partition. Gives how many.
+fn each_output_once(log: &dyn EventLog) -> usize {
+    let mut newest: BTreeMap<TopicPartition, OutputId> = BTreeMap::new();
+    let all = outputs(log);
+    for (partition, id, ..) in &all {
+        let id = id.unwrap();
+        let before = newest.insert(*partition, id);
+        assert!(before.is_none_or(|before| before < id), "{partition}: {id:?} behind {before:?}");
+    }
+    all.len()
+}
+
+#[test]
+fn a_standby_claims_after_three_seconds_without_a_plan_and_never_before() {
+    let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 5));
+    let log = open(dir.path());
+    let first = Process::start(&log, Role::Leads);
+    first.is(None);
+    let second = Process::start(&log, Role::StandsBy);
+    second.is(Some(PASSIVE));
+    let mut said = 0;
+    for step in &steps[..3] {
+        // Twice this is more than the silence, but for the plan in between.
+        second.passes(A_WHILE);
+        said += say(log.as_ref(), step);
+        first.has_applied(said);
+        second.has_applied(said);
+    }
+    assert_eq!(claims_and_plans(log.as_ref())[0], 1, "valid plans keep the standby passive");
+    let published = each_output_once(log.as_ref());
+    assert!(published > 0);
+
+    second.passes(SILENCE);
+    second.is(None);
+    first.is(Some(PASSIVE));
+    said += say(log.as_ref(), &steps[3]);
+    first.has_applied(said);
+    second.has_applied(said);
+    assert!(each_output_once(log.as_ref()) > published, "the new leader publishes");
+
+    // The old one comes back the same way.
+    first.passes(SILENCE);
+    first.is(None);
+    second.is(Some(PASSIVE));
+    said += say(log.as_ref(), &steps[4]);
+    first.has_applied(said);
+    second.has_applied(said);
+    each_output_once(log.as_ref());
+    let epochs = first.engine.status().epoch;
+    let expected = [3, usize::try_from(epochs).unwrap()];
+    assert_eq!(claims_and_plans(log.as_ref()), expected, "nobody plans under another's claim");
+    let states = [first, second].map(|process| process.engine.stop_with_dump().unwrap());
+    assert!(states[0] == states[1], "the follower's state is the leader's");
+}
+
+/// A log as a process sees it whose outputs are lost on the way: for fault injection.
+struct WithoutOutputs(Arc<dyn EventLog>);
+
+impl EventLog for WithoutOutputs {
+    fn append(&self, records: Vec<NewRecord>) -> Appending {
+        if records.iter().all(|record| record.output_id.is_none()) {
+            return self.0.append(records);
+        }
+        let lost = AppendError::NotAppended("lost on the way".to_owned());
+        Appending::ready(vec![Err(lost); records.len()])
+    }
+    fn ends(&self, partitions: &[TopicPartition]) -> Result<Vec<u64>, ReadError> {
+        self.0.ends(partitions)
+    }
+    fn reader(&self, from: &[(TopicPartition, u64)]) -> Result<Box<dyn Reader>, ReadError> {
+        self.0.reader(from)
+    }
+    fn close(&self) {
+        self.0.close();
+    }
+}
+
+#[test]
+fn who_takes_over_publishes_what_the_leader_did_not_get_to() {
+    let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 2));
+    let log = open(dir.path());
+    let cut_off: Arc<dyn EventLog> = Arc::new(WithoutOutputs(Arc::clone(&log)));
+    let first = Process::start(&cut_off, Role::Leads);
+    first.is(None);
+    let second = Process::start(&log, Role::StandsBy);
+    let said = say(log.as_ref(), &steps[0]) + say(log.as_ref(), &steps[1]);
+    second.has_applied(said);
+    assert_eq!(each_output_once(log.as_ref()), 0, "a follower publishes nothing");
+
+    second.is(Some(PASSIVE));
+    second.passes(SILENCE);
+    second.is(None);
+    second.engine.wait_until(|state| state.spooled() == 0).unwrap();
+    let published = each_output_once(log.as_ref());
+    assert!(published > 0);
+    // The old leader finds its outputs on the log, and lets go of them.
+    first.is(Some(PASSIVE));
+    first.engine.wait_until(|state| state.spooled() == 0).unwrap();
+    for process in [first, second] {
+        process.engine.stop().unwrap();
+    }
+    assert_eq!(each_output_once(log.as_ref()), published);
+}
+
+#[test]
+fn drained_planning_goes_on_under_the_next_claim() {
+    let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 2));
+    let log = open(dir.path());
+    let first = Process::start(&log, Role::Leads);
+    first.is(None);
+    let mut said = say(log.as_ref(), &steps[0]);
+    first.has_applied(said);
+    let generation = first.engine.status().generation.unsigned_abs();
+    say_to_planner(log.as_ref(), PlanningDrained { generation: generation + 1_000 });
+    say_to_planner(log.as_ref(), PlanningDrained { generation });
+    first.is(Some(DRAINED));
+    let [_, plans] = claims_and_plans(log.as_ref());
+    said += say(log.as_ref(), &steps[1]);
+    let next = Process::start(&log, Role::StandsBy);
+    next.is(Some(PASSIVE));
+    next.passes(SILENCE);
+    next.is(None);
+    next.has_applied(said);
+    first.is(Some(PASSIVE));
+    first.has_applied(said);
+    let [claims, planned] = claims_and_plans(log.as_ref());
+    assert_eq!((claims, planned > plans), (2, true), "the records waited for the next claim");
+    for process in [first, next] {
+        process.engine.stop().unwrap();
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_waits_for_the_operators_word() {
+    let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 2));
+    let log = open(dir.path());
+    let word = |process: &Process| {
+        say_to_planner(log.as_ref(), TimeAccepted { wall_ms: process.clock.now() });
+    };
+    let process = Process::start(&log, Role::Leads);
+    process.is(None);
+    process.clock.set_ahead(Duration::from_secs(3_600));
+    process.engine.wake();
+    process.is(Some(JUMPED));
+    word(&process);
+    process.is(None);
+    process.has_applied(say(log.as_ref(), &steps[0]));
+    process.engine.stop().unwrap();
+
+    // The word was for that process: the next one's clock is its own.
+    let next = Process::start(&log, Role::Leads);
+    next.is(None);
+    assert!(next.engine.wait_until(|state| state.time_accepted.is_none()).is_ok());
+    next.engine.stop().unwrap();
+}
+
+#[test]
+fn a_record_that_is_skipped_before_it_is_planned_is_a_dead_letter() {
+    let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 2));
+    let path = dir.path().join("log");
+    let log = open(&path);
+    let set_up = say(log.as_ref(), &steps[0]);
+    let answers = log.append(steps[1].clone()).wait();
+    let (at, offset) = steps[1]
+        .iter()
+        .zip(&answers)
+        .find(|(record, _)| record.partition.topic == Topic::CustomerActions)
+        .map(|(record, answer)| (record.partition, answer.as_ref().unwrap().offset))
+        .unwrap();
+    let skip = RecordSkipped { topic: at.topic as u8, partition: at.partition, offset };
+    say_to_planner(log.as_ref(), skip);
+    let process = Process::start(&log, Role::Leads);
+    process.has_applied(set_up + answers.len());
+    // It is planned by now: the same word again comes too late, and so does one of no input.
+    say_to_planner(log.as_ref(), skip);
+    say_to_planner(log.as_ref(), RecordSkipped { topic: u8::MAX, ..skip });
+    let after = say(log.as_ref(), &vec![steps[1][0].clone()]);
+    process.has_applied(set_up + answers.len() + after);
+    assert_eq!(process.engine.status().dead_letters, 1);
+    process.engine.stop().unwrap();
+
+    let codec = Codec::compiled();
+    let letters: Vec<_> = outputs(log.as_ref())
+        .iter()
+        .filter_map(|(.., value)| match codec.decode(value).unwrap().1 {
+            Event::DeadLetter(letter) => Some(letter),
+            _ => None,
+        })
+        .collect();
+    let [DeadLetter { topic, partition, offset: of, cause, .. }] = &letters[..] else {
+        panic!("one letter: {letters:?}")
+    };
+    assert_eq!((*topic, *partition, *of), (skip.topic, skip.partition, skip.offset));
+    assert_eq!(*cause, DeadLetterCause::Skipped);
+    let published = outputs(log.as_ref());
+    log.close();
+    drop(log);
+    let again = replay(dir.path(), 2, 1).expect("a replay skips the same record");
+    assert_eq!(again.outputs, published);
+}
