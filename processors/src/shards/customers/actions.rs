@@ -2,8 +2,9 @@
 
 use super::super::Out;
 use super::Customers;
+use super::carts::{self, Quote};
 use super::press::Origin;
-use machines::message::{Context, CustomerMessage, ToCustomer, ToProduct};
+use machines::message::{Context, ToProduct};
 use machines::order::Command;
 use schemas::events::Event;
 use schemas::id::CustomerId;
@@ -23,22 +24,21 @@ impl Customers {
             return self.command(context, origin, report.order_id, command, out);
         }
         let customer = self.customer_of(&event);
-        if !self.waiting.is_empty()
-            && let Some(waiting) = self.waiting.get_mut(&customer)
-        {
-            let (Origin { cause, cause_id }, body) = (origin, CustomerMessage::Record(event));
-            return waiting.push_back(ToCustomer { cause, cause_id, body });
+        let stands = !self.waiting.is_empty() && self.waiting.contains_key(&customer);
+        if stands || carts::question(customer, &event).is_some() {
+            return self.wait(origin, customer, event, out);
         }
-        self.action(context, origin, customer, *event, out);
+        self.action(context, origin, customer, *event, None, out);
     }
 
-    /// Decides a customer's action, before which no other waits.
+    /// Decides a customer's action, before which no other waits, with the price it has asked for.
     pub(super) fn action(
         &mut self,
         context: &Context,
         origin: Origin,
         customer: CustomerId,
         event: Event,
+        quote: Option<Quote>,
         out: &mut Out<ToProduct>,
     ) {
         if let Event::CheckoutRequested(checkout) = event {
@@ -46,9 +46,10 @@ impl Customers {
         } else if let Event::CancellationRequested(request) = event {
             self.cancel(context, origin, customer, &request, out);
         } else if let Event::CartItemAddRequested(add) = event {
-            self.cart_add(context, origin, &add, out);
+            let quote = quote.expect("an item that is added has asked for its price");
+            self.cart_add(context, origin, &add, quote, out);
         } else if let Event::CartItemSetRequested(set) = event {
-            self.cart_set(context, origin, &set, out);
+            self.cart_set(context, origin, &set, quote, out);
         } else {
             unreachable!("whose {:?} it is was found out", event.kind());
         }

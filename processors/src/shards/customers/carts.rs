@@ -1,15 +1,16 @@
 //! What goes into a cart, and who waits for a price.
 //!
-//! An item that is not in the cart, or of which more is wanted, asks its product what it costs;
-//! the answer comes a round later. Until then the customer's later actions wait, in the order in
-//! which they were acknowledged.
+//! An item that is added, or set, asks its product what it costs; the answer comes a round later.
+//! Until then the customer's later actions wait, in the order in which they were acknowledged, and
+//! those that may need a price ask at once too: so all that came in one epoch is decided in it,
+//! and a read of the epoch sees it.
 
 use super::super::Out;
 use super::press::Origin;
 use super::{Customers, digest};
 use crate::shards::keys::Key;
 use machines::cart::{self, Setting};
-use machines::message::{Context, CustomerMessage, ProductMessage, ToCustomer, ToProduct};
+use machines::message::{Cause, Context, ProductMessage, ToProduct};
 use schemas::events::Event;
 use schemas::events::customer_actions::{CartItemAddRequested, CartItemSetRequested};
 use schemas::events::orders::{CartChanged, CustomerActionRejected, Reason};
@@ -17,12 +18,77 @@ use schemas::id::{ActionId, CustomerId, OrderId, ProductId};
 use schemas::money::Currency;
 use sinks::view_store::rows::RejectionRow;
 
+/// What a product said one unit costs, or why it cannot be bought.
+pub(super) type Quote = Result<(i64, Currency), Reason>;
+
+/// An action in the line of its customer.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    origin: Origin,
+    event: Box<Event>,
+    quote: Asked,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    /// It needs no price.
+    Never,
+    /// The price is under way.
+    Open,
+    /// The price was told.
+    Told(Quote),
+}
+
 impl Customers {
+    /// Puts an action at the end of its customer's line, and asks for the price it may need.
+    pub(super) fn wait(
+        &mut self,
+        origin: Origin,
+        customer: CustomerId,
+        event: Box<Event>,
+        out: &mut Out<ToProduct>,
+    ) {
+        let question = question(customer, &event);
+        let quote = if question.is_some() { Asked::Open } else { Asked::Never };
+        let Origin { cause, cause_id } = origin;
+        out.messages.extend(question.map(|body| ToProduct { cause, cause_id, body }));
+        self.waiting.entry(customer).or_default().push_back(Waiting { origin, event, quote });
+    }
+
+    /// Takes in a price, then decides the actions in the line up to the next that has none yet.
+    pub(super) fn price(
+        &mut self,
+        context: &Context,
+        cause: Cause,
+        customer: CustomerId,
+        quote: Quote,
+        out: &mut Out<ToProduct>,
+    ) {
+        let line = self.waiting.get_mut(&customer).into_iter().flatten();
+        let asked = line.into_iter().find(|waiting| waiting.origin.cause == cause);
+        asked.expect("a price is told to who asked for it").quote = Asked::Told(quote);
+        while let Some(line) = self.waiting.get_mut(&customer) {
+            let quote = match line.front().map(|first| first.quote) {
+                None => {
+                    self.waiting.remove(&customer);
+                    return;
+                }
+                Some(Asked::Open) => return,
+                Some(Asked::Never) => None,
+                Some(Asked::Told(quote)) => Some(quote),
+            };
+            if let Some(Waiting { origin, event, .. }) = line.pop_front() {
+                self.action(context, origin, customer, *event, quote, out);
+            }
+        }
+    }
+
     pub(super) fn cart_add(
         &mut self,
         context: &Context,
         origin: Origin,
         add: &CartItemAddRequested,
+        quote: Quote,
         out: &mut Out<ToProduct>,
     ) {
         let (customer, action) = (add.customer_id, add.action_id);
@@ -33,9 +99,14 @@ impl Customers {
                 self.reject(origin, customer, action, reason, None, out);
             }
             Key::Fresh => {
-                let (product, quantity) = (add.product_id, add.quantity);
-                let body = ProductMessage::AskPrice { product, customer, action, quantity };
-                self.ask_price(origin, customer, body, add.clone().into(), out);
+                self.put(
+                    context,
+                    origin,
+                    (customer, action),
+                    (add.product_id, add.quantity),
+                    quote,
+                    out,
+                );
             }
         }
     }
@@ -45,6 +116,7 @@ impl Customers {
         context: &Context,
         origin: Origin,
         set: &CartItemSetRequested,
+        quote: Option<Quote>,
         out: &mut Out<ToProduct>,
     ) {
         let (customer, action) = (set.customer_id, set.action_id);
@@ -56,80 +128,29 @@ impl Customers {
             }
             Ok(Setting::Nothing) => out.digest(digest::of_duplicate(origin.cause_id)),
             Ok(Setting::PriceWanted) => {
-                let body = ProductMessage::AskPrice { product, customer, action, quantity };
-                self.ask_price(origin, customer, body, set.clone().into(), out);
+                let quote = quote.expect("what may need a price has asked for it");
+                self.put(context, origin, (customer, action), (product, quantity), quote, out);
             }
             Err(reason) => self.reject(origin, customer, action, reason, None, out),
         }
     }
 
-    fn ask_price(
-        &mut self,
-        Origin { cause, cause_id }: Origin,
-        customer: CustomerId,
-        question: ProductMessage,
-        action: Event,
-        out: &mut Out<ToProduct>,
-    ) {
-        out.messages.push(ToProduct { cause, cause_id, body: question });
-        let body = CustomerMessage::Record(Box::new(action));
-        // In front: an action that came out of the list asks while others still wait in it.
-        let waiting = self.waiting.entry(customer).or_default();
-        waiting.push_front(ToCustomer { cause, cause_id, body });
-    }
-
-    /// Takes in a price, then decides the actions that waited for it, up to the next that asks.
-    pub(super) fn price(
+    /// Puts more of a product in at the price that was told.
+    fn put(
         &mut self,
         context: &Context,
-        customer: CustomerId,
-        action: ActionId,
-        product: ProductId,
-        price: Result<(i64, Currency), Reason>,
+        origin: Origin,
+        (customer, action): (CustomerId, ActionId),
+        (product, quantity): (ProductId, u32),
+        quote: Quote,
         out: &mut Out<ToProduct>,
     ) {
-        let mut waiting = self.waiting.remove(&customer).unwrap_or_default();
-        let asked = waiting.pop_front().expect("a price is told to who asked for it");
-        let origin = Origin { cause: asked.cause, cause_id: asked.cause_id };
-        let CustomerMessage::Record(event) = asked.body else {
-            unreachable!("only records wait for a price")
-        };
-        let (asked_by, quantity) = if let Event::CartItemAddRequested(add) = &*event {
-            (add.action_id, add.quantity)
-        } else if let Event::CartItemSetRequested(set) = &*event {
-            // Not in the cart when the price was asked for, and nothing went in since.
-            (set.action_id, set.quantity)
-        } else {
-            unreachable!("{:?} asks for no price", event.kind())
-        };
-        assert_eq!(asked_by, action, "a price is told to who asked for it");
         let cart = self.carts.entry(customer).or_default();
         let decision =
-            price.and_then(|(price, currency)| cart.decide_add(product, quantity, price, currency));
+            quote.and_then(|(price, currency)| cart.decide_add(product, quantity, price, currency));
         match decision {
             Ok(event) => self.change_cart(context, origin, customer, action, event, out),
             Err(reason) => self.reject(origin, customer, action, reason, None, out),
-        }
-        self.resume(context, customer, waiting, out);
-    }
-
-    fn resume(
-        &mut self,
-        context: &Context,
-        customer: CustomerId,
-        mut waiting: std::collections::VecDeque<ToCustomer>,
-        out: &mut Out<ToProduct>,
-    ) {
-        while let Some(message) = waiting.pop_front() {
-            let origin = Origin { cause: message.cause, cause_id: message.cause_id };
-            let CustomerMessage::Record(event) = message.body else {
-                unreachable!("only records wait for a price")
-            };
-            self.action(context, origin, customer, *event, out);
-            if let Some(asking) = self.waiting.get_mut(&customer) {
-                asking.append(&mut waiting);
-                return;
-            }
         }
     }
 
@@ -166,4 +187,18 @@ impl Customers {
         let row = RejectionRow { action_id, reason, order_id };
         self.press.reject(origin, customer_id, row, event, out);
     }
+}
+
+/// What an action may have to ask its product; nothing if it never needs a price.
+pub(super) fn question(customer: CustomerId, event: &Event) -> Option<ProductMessage> {
+    let (product, action, quantity) = if let Event::CartItemAddRequested(add) = event {
+        (add.product_id, add.action_id, add.quantity)
+    } else if let Event::CartItemSetRequested(set) = event
+        && set.quantity > 0
+    {
+        (set.product_id, set.action_id, set.quantity)
+    } else {
+        return None;
+    };
+    Some(ProductMessage::AskPrice { product, customer, action, quantity })
 }

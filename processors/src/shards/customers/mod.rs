@@ -40,6 +40,7 @@ mod timers;
 use super::Out;
 use super::keys::Keys;
 use book::Book;
+use carts::Waiting;
 use hashbrown::HashMap;
 use machines::cart::Cart;
 use machines::message::{Context, CustomerMessage, ToCustomer, ToProduct};
@@ -59,9 +60,9 @@ type FixedState = foldhash::fast::FixedState;
 pub struct Customers {
     orders: Book,
     carts: HashMap<CustomerId, Cart, FixedState>,
-    /// Actions that wait for a price, which the first of each list has asked for. No longer than
-    /// what a few epochs may hold: products answer within a round.
-    waiting: HashMap<CustomerId, VecDeque<ToCustomer>, FixedState>,
+    /// Lines of actions of which the first waits for a price. No longer than what an epoch may
+    /// hold: products answer within a round.
+    waiting: HashMap<CustomerId, VecDeque<Waiting>, FixedState>,
     keys: Keys,
     timers: Timers,
     /// Orders about which this round brought news, each once.
@@ -92,8 +93,8 @@ impl Customers {
         let origin = Origin { cause: message.cause, cause_id: message.cause_id };
         let (order, command) = match message.body {
             CustomerMessage::Record(event) => return self.record(context, origin, event, out),
-            CustomerMessage::Price { customer, action, product, price, .. } => {
-                return self.price(context, customer, action, product, price, out);
+            CustomerMessage::Price { customer, price, .. } => {
+                return self.price(context, origin.cause, customer, price, out);
             }
             CustomerMessage::Reserved { order, line, levels, place } => {
                 (order, Command::Reserved { line, levels, place })

@@ -3,9 +3,11 @@
 use super::doubles::{ProductsDouble, Shelf};
 use super::{Shop, TIMEOUT_MS};
 use schemas::events::Event;
-use schemas::events::customer_actions::{CheckoutRequested, IdempotencyKey};
+use schemas::events::customer_actions::{
+    CartItemAddRequested, CartItemSetRequested, CheckoutRequested, IdempotencyKey,
+};
 use schemas::events::lines::OrderLine;
-use schemas::id::{CustomerId, KeyHash, OrderId, PaymentMethod, ProductId, RegionId};
+use schemas::id::{ActionId, CustomerId, KeyHash, OrderId, PaymentMethod, ProductId, RegionId};
 use schemas::money::Currency;
 use schemas::time::Timestamp;
 
@@ -21,20 +23,25 @@ fn shop() -> Shop {
 
 /// The `nth` order of a key group, of so many units.
 fn checkout(group: u16, nth: u8, quantity: u32) -> Event {
+    let mut checkout = checkout_of(group, nth);
+    checkout.lines.as_mut().expect("it has lines")[0].quantity = quantity;
+    checkout.into()
+}
+
+fn checkout_of(group: u16, nth: u8) -> CheckoutRequested {
     CheckoutRequested {
         order_id: OrderId::new(group, [nth; 16]),
         customer_id: CustomerId::parse("ann").expect("legal"),
         idempotency_key: IdempotencyKey::Hash(KeyHash([u64::from(group), u64::from(nth)])),
         lines: Some(vec![OrderLine {
             product_id: ProductId::parse("phone").expect("legal"),
-            quantity,
+            quantity: 1,
             price: 500,
         }]),
         currency: Currency::parse("USD").expect("legal"),
         region: RegionId::parse("eu").expect("legal"),
         payment_method: PaymentMethod::parse("tok_ok").expect("legal"),
     }
-    .into()
 }
 
 fn cancelled(shop: &mut Shop, now: Timestamp, records: Vec<Event>) -> Vec<(u16, u8)> {
@@ -88,4 +95,41 @@ fn a_repeated_record_and_a_fired_timer_change_the_digest() {
     let due = NOW.plus_ms(TIMEOUT_MS);
     let digests = [digest(once.clone(), NOW), digest(twice, NOW), digest(once, due)];
     assert!(digests[0] != digests[1] && digests[0] != digests[2], "{digests:?}");
+}
+
+#[test]
+fn all_that_comes_for_a_cart_in_one_epoch_is_decided_in_it() {
+    let mut shop = shop();
+    let customer_id = CustomerId::parse("ann").expect("legal");
+    let product_id = ProductId::parse("phone").expect("legal");
+    let add = |nth: u8| {
+        let idempotency_key = IdempotencyKey::Hash(KeyHash([1, u64::from(nth)]));
+        let action_id = ActionId::new(7, [nth; 16]);
+        Event::from(CartItemAddRequested {
+            action_id,
+            customer_id,
+            idempotency_key,
+            product_id,
+            quantity: 1,
+        })
+    };
+    let set = |nth: u8, quantity| {
+        let action_id = ActionId::new(7, [nth; 16]);
+        Event::from(CartItemSetRequested { action_id, customer_id, product_id, quantity })
+    };
+    let mut records: Vec<_> = (0..20).map(add).collect();
+    records.extend([set(20, 0), set(21, 5), add(3), add(22)]);
+    let bought = CheckoutRequested { lines: None, ..checkout_of(customer_id.0.group(), 23) };
+    records.push(bought.into());
+    let decided = shop.decide(NOW, records);
+    let quantities = decided.iter().filter_map(|decided| match &decided.event {
+        Event::CartChanged(changed) => Some(changed.quantity),
+        _ => None,
+    });
+    assert_eq!(quantities.collect::<Vec<_>>(), (1..=20).chain([0, 5, 6]).collect::<Vec<_>>());
+    let ordered = decided.iter().find_map(|decided| match &decided.event {
+        Event::OrderRequested(order) => Some(order.lines[0].quantity),
+        _ => None,
+    });
+    assert_eq!((ordered, shop.left.len()), (Some(6), 0));
 }
