@@ -9,6 +9,7 @@ pub mod inputs;
 pub mod invariants;
 pub mod opener;
 pub mod operator;
+pub mod outputs;
 pub mod payment_worker;
 pub mod plan;
 #[cfg(test)]

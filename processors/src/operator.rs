@@ -78,6 +78,8 @@ struct Turns<S: Shard> {
     stash: BTreeMap<u64, (Capability<u64>, Vec<S::In>)>,
     open: BTreeMap<u64, Capability<u64>>,
     events: Vec<Decided>,
+    /// How many there were in the last epoch.
+    events_before: usize,
     digest: u64,
     left: usize,
 }
@@ -93,6 +95,8 @@ impl<S: Shard> Turns<S> {
             let records = if round == 0 { S::records(input) } else { Vec::new() };
             if round == 0 {
                 self.events = std::mem::take(&mut input.spare[S::OPERATOR]);
+                // As many as in the last epoch: growing would copy them.
+                self.events.reserve(self.events_before);
             }
             (input.context, records)
         };
@@ -139,6 +143,7 @@ impl<S: Shard> Turns<S> {
         let part = desk.parts.entry(epoch).or_default();
         let mut shard = self.shard.borrow_mut();
         shard.finish(&context, wanted, &mut part.rows);
+        self.events_before = self.events.len();
         part.events[S::OPERATOR] = std::mem::take(&mut self.events);
         part.digests[S::OPERATOR] = std::mem::take(&mut self.digest);
         self.faults.part(S::OPERATOR, part);
@@ -195,6 +200,7 @@ pub fn keyed<'scope, S: Shard>(
         stash: BTreeMap::new(),
         open: BTreeMap::new(),
         events: Vec::new(),
+        events_before: 0,
         digest: 0,
         left: 0,
     };

@@ -1,21 +1,13 @@
-//! The publisher: one thread that gives outputs their ids and appends them, epoch by epoch.
-//!
-//! An output's id is (epoch, n) within its partition; n counts in canonical order: operator, key,
-//! n-th of that key. While a replay is at or behind a partition's tail, nothing is written there
+//! The publisher: one thread that appends outputs, epoch by epoch. While a replay is at or behind a partition's tail, nothing is written there
 //! again. An append whose outcome is not known ends the engine, which starts anew from the log.
 //!
 //! A process that follows publishes nothing. What it has ready it holds until it sees it on the
 //! log, or leads itself and publishes what the one before it did not get to.
 
-use crate::epoch::{Dead, Finished, OPERATORS, weight};
+use crate::epoch::{Finished, weight};
 use crate::hub::Hub;
-use crate::shards::Decided;
-use bytes::Bytes;
+use crate::outputs::encode;
 use schemas::codec::Codec;
-use schemas::envelope::{Envelope, Role};
-use schemas::events::Event;
-use schemas::id::EventId;
-use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
 use sinks::event_log::{
     AppendError, BATCH_BYTES_MAX, EventLog, NewRecord, OutputId, ReadError, Reader,
@@ -236,96 +228,11 @@ fn batches(records: Vec<NewRecord>, bytes_max: usize) -> Vec<Vec<NewRecord>> {
     batches
 }
 
-/// The epoch's records that are not on the log yet, with their ids.
-pub fn encode(codec: &Codec, finished: &Finished, tails: &Tails) -> Vec<NewRecord> {
-    let mut numbered = Numbered {
-        codec,
-        epoch: finished.info.context.epoch,
-        now: finished.info.context.now,
-        tails,
-        counts: HashMap::new(),
-        records: Vec::new(),
-    };
-    for operator in 0..OPERATORS {
-        let parts = finished.events.iter().flat_map(|part| &part[operator]);
-        let mut events: Vec<&Decided> = parts.collect();
-        // Stable: one key's events stay in the order in which they were decided.
-        events.sort_by_key(|decided| decided.key);
-        events.into_iter().for_each(|decided| numbered.decided(decided));
-    }
-    let mut dead: Vec<_> = finished.dead.iter().collect();
-    dead.sort_by_key(|letter| letter.cause);
-    dead.into_iter().for_each(|letter| numbered.dead(letter));
-    numbered.records
-}
-
-/// An epoch's records, numbered within their partitions as they come.
-struct Numbered<'a> {
-    codec: &'a Codec,
-    epoch: u64,
-    now: Timestamp,
-    tails: &'a Tails,
-    counts: HashMap<TopicPartition, u32>,
-    records: Vec<NewRecord>,
-}
-
-impl Numbered<'_> {
-    fn decided(&mut self, decided: &Decided) {
-        let event = &decided.event;
-        let Some((at, id)) = self.number(event.kind().topic(), decided.group) else { return };
-        let [hi, lo] = decided.correlation;
-        let correlation_id = (u128::from(hi) << 64 | u128::from(lo)).to_be_bytes();
-        let event_id = decided.event_id(self.epoch);
-        let value = self.encode(event_id, decided.cause_id, EventId(correlation_id), event);
-        let text = |text: &str| Bytes::copy_from_slice(text.as_bytes());
-        let key = if let Event::PaymentRequested(request) = event {
-            request.payment_id.with_text(text)
-        } else {
-            decided.key.with_text(text)
-        };
-        self.records.push(NewRecord { partition: at, key, value, output_id: Some(id) });
-    }
-
-    fn dead(&mut self, Dead { cause, id: letter, event }: &Dead) {
-        let partition = cause.position().map_or(0, |(at, _)| at.partition);
-        let Some((at, id)) = self.number(Topic::DeadLetters, partition) else { return };
-        let value = self.encode(*letter, *letter, *letter, event);
-        self.records.push(NewRecord {
-            partition: at,
-            key: Bytes::new(),
-            value,
-            output_id: Some(id),
-        });
-    }
-
-    /// The place and id of the next output of this topic and group; none if it is out already.
-    fn number(&mut self, topic: Topic, group: u16) -> Option<(TopicPartition, OutputId)> {
-        let at = TopicPartition::of_group(topic, group);
-        let n = self.counts.entry(at).or_default();
-        let id = OutputId { epoch: self.epoch, n: *n };
-        *n += 1;
-        self.tails.get(&at).is_none_or(|tail| id > *tail).then_some((at, id))
-    }
-
-    fn encode(
-        &self,
-        event_id: EventId,
-        causation_id: EventId,
-        correlation_id: EventId,
-        event: &Event,
-    ) -> Bytes {
-        let (occurred_at, role, subject) = (self.now, Role::Engine, None);
-        let envelope =
-            Envelope { event_id, occurred_at, role, subject, causation_id, correlation_id };
-        let mut value = Vec::with_capacity(192);
-        self.codec.encode(&envelope, event, &mut value);
-        value.into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
+    use schemas::time::Timestamp;
     use sinks::event_log::{Appended, Appending};
     use std::sync::Mutex;
 

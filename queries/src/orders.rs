@@ -210,7 +210,7 @@ fn event(entry: TimelineEntry, epoch: u64) -> Event {
     Event {
         at: entry.at,
         position: entry.position().map(|position| position.to_string()),
-        event: entry.event,
+        event: entry.event.into_owned(),
         event_id: entry.event_id,
         cause_id: entry.cause_id,
         epoch,

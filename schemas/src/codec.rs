@@ -141,7 +141,11 @@ impl Codec {
     pub fn encode(&self, envelope: &Envelope, event: &Event, out: &mut Vec<u8>) {
         let schema = self.head(event.kind(), out);
         let of_envelope = schema.envelope.as_ref().expect("plan events are encoded bare");
-        write(&of_envelope.half, envelope, out);
+        if of_envelope.is_compiled {
+            datum::write(envelope, out);
+        } else {
+            write(&of_envelope.half, envelope, out);
+        }
         write(&schema.body, event, out);
     }
 

@@ -10,7 +10,7 @@ use super::plain::{self, Shares};
 use super::shop::{Epoch, Mesh, Source};
 use super::{Bar, Figure};
 use processors::epoch::Finished;
-use processors::publisher;
+use processors::outputs;
 use schemas::codec::Codec;
 use schemas::events::Event;
 use schemas::events::customer_actions::{PaymentOutcome, PaymentReported};
@@ -224,7 +224,7 @@ impl Source for Paid {
                 self.refused.push((product_id, asked));
             }
         }
-        black_box(publisher::encode(&self.codec, finished, &HashMap::new()));
+        black_box(outputs::encode(&self.codec, finished, &HashMap::new()));
     }
 }
 

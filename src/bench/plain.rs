@@ -9,7 +9,7 @@ use super::engine::{answer, paid_by_all};
 use super::shop::context;
 use machines::message::{Context, ToCustomer};
 use processors::epoch::{EpochInfo, Finished};
-use processors::publisher;
+use processors::outputs;
 use processors::shards::customers::Customers;
 use processors::shards::products::Products;
 use processors::shards::{Decided, Out};
@@ -121,7 +121,7 @@ impl Plain<'_> {
         };
         let events = vec![std::mem::take(&mut self.events)];
         let finished = Finished { info, events, dead: Vec::new() };
-        black_box(publisher::encode(&self.codec, &finished, &HashMap::new()));
+        black_box(outputs::encode(&self.codec, &finished, &HashMap::new()));
         self.shares.encoding += self.clock.elapsed() - mid;
         let decided = finished.events.iter().flatten().flatten();
         decided.filter_map(|decided| answer(&decided.event)).collect()

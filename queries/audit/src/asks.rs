@@ -297,7 +297,7 @@ fn entry(fold: &Fold, event: &Value) -> Option<(u64, TimelineEntry)> {
     };
     let entry = TimelineEntry {
         at,
-        event: event["event"].as_str()?.to_owned(),
+        event: event["event"].as_str()?.to_owned().into(),
         event_id: event["event_id"].as_str().and_then(EventId::parse)?,
         cause_id: event["cause_id"].as_str().and_then(EventId::parse)?,
         position: began,

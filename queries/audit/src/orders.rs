@@ -326,7 +326,7 @@ impl Orders {
     ) {
         let entry = TimelineEntry {
             at: envelope.occurred_at,
-            event: snake_case(kind.name()),
+            event: snake_case(kind.name()).into(),
             event_id: envelope.event_id,
             cause_id: envelope.causation_id,
             position: began.map(|place| (place.partition, place.offset)),

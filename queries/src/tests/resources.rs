@@ -164,7 +164,7 @@ async fn a_cart_shows_what_was_put_in_beside_what_it_costs_now() {
 fn story(epoch: u64, event: &str, position: bool) -> Row {
     let entry = TimelineEntry {
         at: NOON,
-        event: event.to_owned(),
+        event: event.to_owned().into(),
         event_id: EventId([1; 16]),
         cause_id: EventId([2; 16]),
         position: position.then(|| (actions_of("C1"), 5)),

@@ -1,9 +1,10 @@
-//! An envelope's Avro datum read by hand: its six fields stand before every event, and finding each
-//! of them by its name took a third of the time that an event took.
+//! An envelope's Avro datum read and written by hand: its six fields stand before every event, and
+//! finding each of them by its name took a third of the time that an event took.
 //!
-//! It knows the schema that is compiled in, and gives up on whatever it does not like: the general
-//! reader then says whether it is an envelope. So it must never read another envelope than the
-//! general reader does, and may refuse what it likes; it allocates nothing.
+//! It knows the schema that is compiled in. Reading, it gives up on whatever it does not like: the
+//! general reader then says whether it is an envelope. So it must never read another envelope than
+//! the general reader does, and may refuse what it likes; it allocates nothing. What it writes is
+//! what the general writer writes.
 
 use super::{Envelope, Role};
 use crate::id::{EventId, Id};
@@ -26,6 +27,37 @@ pub(crate) fn read(datum: &mut &[u8]) -> Option<Envelope> {
     };
     *datum = rest;
     Some(envelope)
+}
+
+/// Appends an envelope to `out`.
+pub(crate) fn write(envelope: &Envelope, out: &mut Vec<u8>) {
+    let Envelope { event_id, occurred_at, role, subject, causation_id, correlation_id } = envelope;
+    out.extend_from_slice(&event_id.0);
+    write_long(occurred_at.0, out);
+    write_long(*role as i64, out);
+    match subject {
+        None => write_long(0, out),
+        Some(subject) => {
+            write_long(1, out);
+            subject.with_text(|text| {
+                write_long(i64::try_from(text.len()).expect("an id is short"), out);
+                out.extend_from_slice(text.as_bytes());
+            });
+        }
+    }
+    out.extend_from_slice(&causation_id.0);
+    out.extend_from_slice(&correlation_id.0);
+}
+
+/// Seven bits a byte, the lowest first, the sign in the lowest bit.
+#[expect(clippy::cast_possible_truncation, reason = "each byte is cut out of the number")]
+fn write_long(number: i64, out: &mut Vec<u8>) {
+    let mut left = ((number << 1) ^ (number >> 63)).cast_unsigned();
+    while left > 0x7f {
+        out.push(left as u8 | 0x80);
+        left >>= 7;
+    }
+    out.push(left as u8);
 }
 
 fn event_id(rest: &mut &[u8]) -> Option<EventId> {
@@ -121,11 +153,14 @@ mod tests {
         })]
 
         #[test]
-        fn what_this_build_writes_is_read_by_hand(
+        fn what_is_written_by_hand_is_the_same_and_read_by_hand(
             envelope in an_envelope(-NINE_BYTES..=NINE_BYTES),
             behind in any::<[u8; 3]>(),
         ) {
-            let bytes = [&written(&envelope)[..], &behind].concat();
+            let mut by_our_hand = Vec::new();
+            write(&envelope, &mut by_our_hand);
+            prop_assert_eq!(&by_our_hand, &written(&envelope));
+            let bytes = [&by_our_hand[..], &behind].concat();
             prop_assert_eq!(by_hand(&bytes), Some((envelope, behind.to_vec())));
         }
 

@@ -32,6 +32,7 @@ use schemas::position::Position;
 use schemas::time::Timestamp;
 use schemas::topic::TopicPartition;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A product's listing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -220,7 +221,7 @@ pub struct TimelineEntry {
     /// `now` of the decision.
     pub at: Timestamp,
     /// The event's name: `order_confirmed`.
-    pub event: String,
+    pub event: Cow<'static, str>,
     /// Its id.
     pub event_id: EventId,
     /// The id of the event that caused it.

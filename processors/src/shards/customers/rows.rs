@@ -16,6 +16,7 @@ use sinks::view_store::rows::{
     CartItem, CartRow, CustomerOrderRow, LineRow, LineState, OrderRow, OrderState, PaymentRow,
     Refused, Row, TimelineEntry, TimelineRow,
 };
+use std::sync::LazyLock;
 
 pub(super) fn take(customers: &mut Customers, context: &Context, rows: &mut Vec<Row>) {
     let press = &mut customers.press;
@@ -138,7 +139,7 @@ fn timeline_row(
 ) -> TimelineRow {
     let entries = noted.iter().map(|noted| TimelineEntry {
         at: context.now,
-        event: snake_case(noted.kind.name()),
+        event: NAMES[noted.kind as usize].as_str().into(),
         event_id: noted.event_id(context, customer),
         cause_id: noted.cause_id,
         position: noted.cause.position(),
@@ -159,6 +160,10 @@ fn payment_row(order_id: OrderId, placed: &Placed) -> Option<PaymentRow> {
         currency: payment.currency(),
     })
 }
+
+/// The kinds' names as people read them, by number.
+static NAMES: LazyLock<Vec<String>> =
+    LazyLock::new(|| EventKind::ALL.iter().map(|kind| snake_case(kind.name())).collect());
 
 /// `OrderConfirmed` as `order_confirmed`.
 fn snake_case(name: &str) -> String {

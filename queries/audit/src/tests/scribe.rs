@@ -189,7 +189,7 @@ impl Scribe {
         self.append(at, value, Some(id));
         let entry = TimelineEntry {
             at: envelope.occurred_at,
-            event: crate::timeline::snake_case(event.kind().name()),
+            event: crate::timeline::snake_case(event.kind().name()).into(),
             event_id: envelope.event_id,
             cause_id: envelope.causation_id,
             position: self.places.get(&envelope.causation_id).copied(),
