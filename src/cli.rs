@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// The back end of a shop: one stream-processing pipeline.
 #[derive(Debug, Parser)]
-#[command(name = "watermart", version, max_term_width = 100)]
+#[command(name = "watermart", version, propagate_version = true, max_term_width = 100)]
 pub(crate) struct Cli {
     /// Flags of every command.
     #[command(flatten)]

@@ -126,13 +126,19 @@ fn checkout(body: Place<'_, '_>) -> Option<Checkout> {
     })
 }
 
-/// A product may stand twice, and is one line then; at two prices the shopper cannot have seen it.
+/// A product may stand twice, and is one line then, of no more units than a line may have; at two
+/// prices the shopper cannot have seen it.
 fn items(place: Place<'_, '_>) -> Option<Vec<OrderLine>> {
     let items = place.list(1..=LINES_MAX, item)?;
     for (index, item) in items.iter().enumerate() {
         let same = |other: &&OrderLine| other.product_id == item.product_id;
         if items[..index].iter().find(same).is_some_and(|other| other.price != item.price) {
             return place.refuse(format!("has {} at two prices", item.product_id));
+        }
+        let units: u32 = items.iter().filter(same).map(|other| other.quantity).sum();
+        if units > QUANTITY_MAX {
+            let detail = format!("has {units} of {}: at most {QUANTITY_MAX}", item.product_id);
+            return place.refuse(detail);
         }
     }
     Some(items)

@@ -135,6 +135,7 @@ impl Engine {
         }
         let Parts { log, views, codec, clock } = parts;
         let mark = views.marks().borrow().clone();
+        hub.lock().views_at = (mark.era, mark.epoch);
         let epochs = [(TopicPartition { topic: Topic::Epochs, partition: 0 }, 0)];
         let from: Vec<_> = TopicPartition::inputs().map(|at| (at, 0)).collect();
         let plan_reader = log.reader(&epochs).map_err(|error| error.to_string())?;

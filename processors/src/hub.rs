@@ -84,6 +84,8 @@ pub struct State {
     pub drained: Option<u64>,
     /// An operator's word to this process as it led: the wall clock is right.
     pub time_accepted: Option<Timestamp>,
+    /// Era and epoch up to which the views were complete at the start: the log must reach there.
+    pub views_at: (u32, u64),
     /// Why nothing can be decided now, if so; else this process plans.
     pub not_ready: Option<String>,
     /// Nothing more will be planned or opened.
@@ -142,6 +144,7 @@ impl Hub {
             heard: Duration::ZERO,
             drained: None,
             time_accepted: None,
+            views_at: (0, 0),
             not_ready: Some("the log is being replayed".to_owned()),
             stopping: false,
             dump: false,

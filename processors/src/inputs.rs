@@ -185,6 +185,8 @@ fn check_lines(lines: &[OrderLine]) -> Result<(), String> {
         if !(0..=PRICE_MAX).contains(&line.price) {
             return Err(format!("a price is 0 to {PRICE_MAX}, not {}", line.price));
         }
+        let same = lines.iter().filter(|other| other.product_id == line.product_id);
+        check_quantity(same.map(|other| other.quantity).fold(0, u32::saturating_add))?;
     }
     Ok(())
 }

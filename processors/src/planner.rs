@@ -109,6 +109,15 @@ impl Planner {
             Err(error) => return Ok(Err(error.to_string())),
         };
         let state = self.wait_until(|state| state.plans_read_to >= end && state.settled())?;
+        let era = state.plans.in_force().map_or(0, |force| force.claim.era);
+        if (era, state.plans.epoch()) < state.views_at {
+            return Ok(Err(format!(
+                "history was redone: the views are at epoch {}, the plans on the log end with {}; \
+                 remove the views to rebuild them, or restore the log they belong to",
+                state.views_at.1,
+                state.plans.epoch()
+            )));
+        }
         tracing::info!(epoch = state.finished, records = state.records, "the log is replayed");
         Ok(Ok(()))
     }

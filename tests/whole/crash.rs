@@ -71,6 +71,20 @@ fn a_flipped_bit_is_named_and_nothing_is_served() {
     assert!(message.contains(".journal") && message.contains("damaged at byte"), "{message}");
 }
 
+#[test]
+fn views_that_are_ahead_of_the_log_stop_the_start() {
+    let (shop, data) = Shop::with_warehouses(&[]);
+    shop.stock("P1", &[("A", 10)]);
+    assert_eq!(shop.stop(), Some(0));
+    std::fs::remove_dir_all(data.path().join("log")).unwrap();
+    let up = run(data.path(), &["up", "--port", "0"]);
+    assert_eq!((up.status.code(), up.stdout.len()), (Some(6), 0));
+    let message = String::from_utf8(up.stderr).unwrap();
+    assert!(message.contains("remove the views to rebuild them"), "{message}");
+    std::fs::remove_dir_all(data.path().join("views")).unwrap();
+    assert_eq!(Shop::start(data.path(), &[]).stop(), Some(0));
+}
+
 fn flip(log: &Path, byte: usize) {
     let mut files = std::fs::read_dir(log).unwrap().map(|entry| entry.unwrap().path());
     let journal = files.find(|file| file.extension().is_some_and(|e| e == "journal")).unwrap();

@@ -89,6 +89,17 @@ fn both_sides_refuse_in_one_shape_and_leave_no_event() {
 const END: &str = "host: shop\r\nconnection: close\r\n\r\n";
 
 #[test]
+fn an_answer_before_the_body_was_read_says_that_the_connection_ends() {
+    let (shop, _data) = Shop::with_warehouses(&[]);
+    for path in ["POST /v1/none", "POST /v1/status", "POST /v1/checkouts", "PUT /v1/products/%ff"] {
+        let answer =
+            raw(&shop, &format!("{path} HTTP/1.1\r\nhost: shop\r\ncontent-length: 9\r\n\r\n"));
+        let connection = answer.headers.get("connection").map(String::as_str);
+        assert_eq!((answer.status / 100, connection), (4, Some("close")), "{path}");
+    }
+}
+
+#[test]
 fn a_head_is_answered_as_its_get_would_be_without_the_body() {
     let (shop, _data) = Shop::with_warehouses(&[]);
     for (path, status) in

@@ -2,6 +2,8 @@
 
 use crate::shop::{Ask, Shop, basket, run};
 use serde_json::{Value, json};
+use sinks::clock::Clock;
+use sinks::payment_gateway::signature::{Secrets, sign};
 use std::collections::BTreeMap;
 
 /// Reads an order until the payment's answer has reached it: reads are strong, and the sandbox
@@ -135,6 +137,42 @@ fn an_unpaid_order_lapses_and_its_units_are_for_sale_again() {
 }
 
 /// The audit finds nothing wrong in what the shop left behind.
+/// A webhook as the provider signs it.
+fn webhook(data: &std::path::Path, body: &Value) -> String {
+    let secrets = Secrets::load(&data.join("webhook-secret")).unwrap();
+    let body = body.to_string();
+    let signature = sign(&secrets, Clock::system().now(), body.as_bytes());
+    format!(
+        "POST /v1/payments/webhook HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\
+         content-type: application/json\r\nwatermart-signature: {signature}\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[test]
+fn money_of_a_wrong_sum_for_a_rejected_order_is_asked_back_once_and_audited() {
+    let (shop, data) = Shop::with_warehouses(&["--payments-url", "manual:"]);
+    shop.stock("P1", &[("A", 10)]);
+    let rejected = basket("C1", "tok_ok", &[("P1", 11)]);
+    let answer = shop.ask(Ask::post("/v1/checkouts", "k1", rejected).and_wait());
+    assert_eq!(answer.status, 409);
+    let order = answer.body["order"]["order_id"].as_str().unwrap().to_owned();
+    for (id, kind) in [("e1", "authorized"), ("e2", "authorized"), ("e3", "captured")] {
+        let told = json!({
+            "id": id, "type": format!("payment.{kind}"), "order_id": order,
+            "payment_id": order.replace("ord_", "pay_"), "amount": 5_501, "currency": "USD",
+            "created_at": "2026-11-25T00:00:00.000Z", "decline_code": null,
+        });
+        let answer = shop.raw(webhook(data.path(), &told).as_bytes());
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    }
+    let sold = basket("C2", "tok_ok", &[("P1", 1)]);
+    assert_eq!(shop.ask(Ask::post("/v1/checkouts", "k2", sold).and_wait()).status, 201);
+    assert_eq!(shop.stop(), Some(0));
+    audited(data.path());
+}
+
 pub(crate) fn audited(data: &std::path::Path) {
     let output = run(data, &["audit", "--json"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();

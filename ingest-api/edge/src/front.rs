@@ -3,6 +3,7 @@
 
 use crate::problem::{Code, Problem};
 use crate::request_id::identify;
+use crate::unread::announce;
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::middleware::from_fn;
@@ -12,6 +13,7 @@ pub fn front(router: Router) -> Router {
     router
         .fallback(path_not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn(announce))
         .layer(from_fn(identify))
 }
 

@@ -15,3 +15,4 @@ pub mod refusals;
 pub mod request_id;
 #[cfg(test)]
 mod tests;
+mod unread;

@@ -30,6 +30,9 @@ async fn a_checkout_that_is_not_right_names_every_bad_field_and_leaves_no_event(
         r#"{"product_id":"P1","quantity":1,"price":5},{"product_id":"P2","quantity":1,"price":5},
            {"product_id":"P1","quantity":1,"price":6}"#,
     );
+    let too_many = with(
+        r#"{"product_id":"P1","quantity":600000,"price":5},{"product_id":"P1","quantity":400001,"price":5}"#,
+    );
     let texts = with(r#"{"product_id":1,"quantity":"2","price":true,"sku":1}"#);
     let address = CHECKOUT.replace(r#"{"region":"eu"}"#, r#"{"region":"","a/b~":1}"#);
     let twice = CHECKOUT.replace(r#""currency":"USD""#, r#""currency":"USD","currency":"EUR""#);
@@ -51,6 +54,7 @@ async fn a_checkout_that_is_not_right_names_every_bad_field_and_leaves_no_event(
         ("POST", path, &many, 422, "invalid", &["/items"]),
         ("POST", path, &none, 422, "invalid", &["/items"]),
         ("POST", path, &two_prices, 422, "invalid", &["/items"]),
+        ("POST", path, &too_many, 422, "invalid", &["/items"]),
         (
             "POST",
             path,

@@ -22,6 +22,8 @@ pub(crate) struct Payment {
     asked: u8,
     /// What the provider reported of the order's own sum, as bits.
     told: u8,
+    /// Whether another sum was asked back.
+    strayed: bool,
 }
 
 impl Payment {
@@ -33,8 +35,8 @@ impl Payment {
     pub(crate) fn change(&mut self, e: &PaymentChanged, total: i64, bench: &mut Bench<'_>) {
         let before = self.sums();
         let (state, authorized, captured) = (Some(e.state), e.authorized, e.captured);
-        let (refunded, voided, asked, told) = (e.refunded, e.voided, self.asked, self.told);
-        *self = Self { state, authorized, captured, refunded, voided, asked, told };
+        let (refunded, voided) = (e.refunded, e.voided);
+        *self = Self { state, authorized, captured, refunded, voided, ..*self };
         let legal = self.sums().iter().all(|sum| *sum == 0 || *sum == total)
             && before.iter().zip(self.sums()).all(|(before, sum)| *before <= sum)
             && captured <= authorized
@@ -101,6 +103,7 @@ impl Payment {
             Example::new(e.order_id, expected, found, Some(bench.place))
         });
         self.asked |= if of_order { bit } else { 0 };
+        self.strayed |= !of_order;
     }
 
     const fn asked(&self, verb: PaymentVerb) -> bool {
@@ -122,7 +125,8 @@ impl Payment {
             return !matches!(
                 report.outcome,
                 PaymentOutcome::Authorized | PaymentOutcome::Captured
-            ) || self.state.is_some();
+            ) || self.state.is_some()
+                || self.strayed;
         }
         if due.0 == 0 {
             return true;

@@ -3,9 +3,8 @@
 //! - A customer's actions are decided in the order of the log: while the price of a cart item is
 //!   asked for, the customer's later actions wait behind it.
 //! - A message to an order first fires the order's timer, if that is due.
-//! - What messages say is taken in one by one; what follows from it is decided when all of the
-//!   round are in ([`Customers::end_round`]), so that one round's messages to products never
-//!   contradict each other: they are not applied in the order in which they are sent.
+//! - What messages say is taken in one by one; what follows is decided when all of the round are in
+//!   ([`Customers::end_round`]), so that one round's messages to products never contradict.
 //!
 //! | file | holds |
 //! |---|---|
