@@ -203,7 +203,8 @@ fn append(hub: &Hub, log: &dyn EventLog, batch: &[NewRecord]) -> Result<bool, Ap
         if !answers.iter().all(refused) {
             return answers.into_iter().try_for_each(|answer| answer.map(drop)).map(|()| true);
         }
-        tracing::warn!(?answers, "the log takes no outputs now; sending them again");
+        let refusal = answers.into_iter().find_map(Result::err);
+        tracing::warn!(records = batch.len(), ?refusal, "the log takes no outputs now");
         let state = hub.lock();
         if state.failed() {
             return Ok(true);

@@ -208,7 +208,8 @@ impl From<AppendError> for Problem {
                  Idempotency-Key and body"
             }
         };
-        tracing::warn!(%error, "an action could not be appended");
+        // The caller is told, and a full disk would fill with what is said of it.
+        tracing::debug!(%error, "an action could not be appended");
         Self::new(Code::LogUnavailable, detail)
     }
 }
