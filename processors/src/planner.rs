@@ -1,7 +1,7 @@
 //! The planner: one thread that claims, then sends one plan at a time.
 //!
 //! It starts passively: the topic is replayed to its end, then it claims, at once where it is told
-//! to, else when no valid plan and no claim has come for [`SILENCE`] of its own monotonic clock; it
+//! to, else when no valid plan and no claim has come for `SILENCE` of its own monotonic clock; it
 //! plans only while its claim is the one in force. When another's is, it is passive again. After an
 //! outcome that is not known to be durable it sends the same
 //! bytes again, never a new cut, until it reads that they are valid or never can be. It plans when

@@ -137,6 +137,28 @@ fn an_unpaid_order_lapses_and_its_units_are_for_sale_again() {
 }
 
 /// The audit finds nothing wrong in what the shop left behind.
+#[test]
+fn a_customers_orders_are_listed_newest_first_however_fast_they_come() {
+    let (shop, data) = Shop::with_warehouses(&[]);
+    shop.stock("P1", &[("A", 100)]);
+    // One batch is one epoch, or few: its orders share their times.
+    let action = |n: usize| {
+        let body = basket("C1", "tok_ok", &[("P1", 1)]);
+        json!({ "method": "POST", "path": "/v1/checkouts", "idempotency_key": n.to_string(), "body": body })
+    };
+    let actions: Vec<_> = (0..30).map(action).collect();
+    let batch = Ask::post("/v1/batch", "b", json!({ "actions": actions }));
+    let asked = shop.ask(batch).body["results"].as_array().unwrap().clone();
+    let mut asked: Vec<_> = asked.iter().map(|result| result["body"]["id"].clone()).collect();
+    asked.reverse();
+    let listed = shop.ask(Ask::get("/v1/customers/C1/orders?limit=100")).body["items"].clone();
+    let listed: Vec<_> =
+        listed.as_array().unwrap().iter().map(|order| order["order_id"].clone()).collect();
+    assert_eq!(listed, asked);
+    assert_eq!(shop.stop(), Some(0));
+    audited(data.path());
+}
+
 /// A webhook as the provider signs it.
 fn webhook(data: &std::path::Path, body: &Value) -> String {
     let secrets = Secrets::load(&data.join("webhook-secret")).unwrap();

@@ -6,7 +6,7 @@
 //! how its maps are hashed, must not show.
 //!
 //! Most of a message's time goes into waiting for memory, so state lies in arenas that never move
-//! ([`arena`]) and is found by small tables of numbers ([`index`]); messages are told to the shard
+//! (`arena`) and is found by small tables of numbers (`index`); messages are told to the shard
 //! ahead of their turn, that it may look all of them up at once.
 
 mod arena;

@@ -1,7 +1,7 @@
 //! What is asked of a running shop, and what each answer must say.
 
 use crate::fold::Fold;
-use crate::orders::Order;
+use crate::orders::{Newest, Order};
 use crate::shown::{self, fits};
 use crate::timeline::timeline_hash;
 use crate::verdicts::Example;
@@ -31,7 +31,7 @@ pub(crate) enum Ask {
     Stock(ProductId),
     Reservations(ProductId, Behind<OrderId>),
     Cart(CustomerId),
-    CustomerOrders(CustomerId, Behind<(Reverse<Timestamp>, OrderId)>),
+    CustomerOrders(CustomerId, Behind<(Newest, OrderId)>),
     Order(OrderId),
 }
 
@@ -138,7 +138,8 @@ impl Ask {
             }
             Self::CustomerOrders(id, _) => {
                 let last = OrderId::parse(body.as_array()?.last()?.as_str()?)?;
-                let at = Reverse(fold.orders.all.get(&last)?.created_at);
+                let order = fold.orders.all.get(&last)?;
+                let at = Reverse((order.created_at, order.asked_at));
                 Some(Self::CustomerOrders(*id, Some(((at, last), cursor))))
             }
             Self::Warehouse(_)
@@ -255,14 +256,12 @@ fn reservations(fold: &Fold, product: ProductId, behind: Option<OrderId>) -> Val
 }
 
 /// A page of a customer's orders, newest first.
-fn orders(
-    fold: &Fold,
-    customer: CustomerId,
-    behind: Option<(Reverse<Timestamp>, OrderId)>,
-) -> Value {
+fn orders(fold: &Fold, customer: CustomerId, behind: Option<(Newest, OrderId)>) -> Value {
     let from = match behind {
         Some((at, order)) => Bound::Excluded((customer, at, order)),
-        None => Bound::Included((customer, Reverse(Timestamp::MAX), OrderId::default())),
+        None => {
+            Bound::Included((customer, Reverse((Timestamp::MAX, u64::MAX)), OrderId::default()))
+        }
     };
     let placed = fold.orders.of_customers.iter();
     let placed = placed.flat_map(|placed| placed.range((from, Bound::Unbounded)));

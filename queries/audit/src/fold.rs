@@ -50,7 +50,7 @@ impl Fold {
         self.intake.effect(&output, epoch.now, &self.orders, verdicts);
         let Output { place, envelope, event } = output;
         let (now, deadlines) = (epoch.now, &self.deadlines);
-        let mut bench = Bench { place, now, verdicts, deadlines };
+        let mut bench = Bench { place, began, now, verdicts, deadlines };
         let kind = event.kind();
         if let Event::ProductActionRejected(e) = event {
             self.others.refuse_on_product(e.action_id, e.reason, epoch.number);

@@ -49,10 +49,15 @@ pub(crate) struct Order {
     /// Refused before anything was asked for.
     pub(crate) never_asked: bool,
     pub(crate) created_at: Timestamp,
+    /// The offset of its checkout.
+    pub(crate) asked_at: u64,
     pub(crate) updated_at: Timestamp,
     pub(crate) lines: Box<[Line]>,
     pub(crate) payment: Payment,
 }
+
+/// An order's place among its customer's: by time, then by the offset of its checkout; newest first.
+pub(crate) type Newest = Reverse<(Timestamp, u64)>;
 
 /// What a line asks.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +75,7 @@ pub(crate) struct Orders {
     /// The hash of each row of the timeline.
     pub(crate) timeline: HashMap<(OrderId, u64), Hasher>,
     /// Customers' orders in the order of their view, for whoever reads it by customer.
-    pub(crate) of_customers: Option<BTreeSet<(CustomerId, Reverse<Timestamp>, OrderId)>>,
+    pub(crate) of_customers: Option<BTreeSet<(CustomerId, Newest, OrderId)>>,
     /// What was reported in this epoch of orders that nobody requested before it.
     early: Vec<PaymentReported>,
 }
@@ -209,12 +214,13 @@ impl Orders {
             expires_at: e.expires_at,
             never_asked: false,
             created_at: bench.now,
+            asked_at: bench.began.map_or(0, |place| place.offset),
             updated_at: bench.now,
             lines: e.lines.iter().map(line).collect(),
             payment: Payment::default(),
         };
         if let Some(of_customers) = &mut self.of_customers {
-            of_customers.insert((order.customer, Reverse(order.created_at), id));
+            of_customers.insert((order.customer, Reverse((order.created_at, order.asked_at)), id));
         }
         self.all.insert(id, order);
         for report in self.early.extract_if(.., |report| report.order_id == id).collect::<Vec<_>>()

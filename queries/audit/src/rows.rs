@@ -192,7 +192,8 @@ fn line_row(order: OrderState, line: &Line) -> LineRow {
 }
 
 const fn customer_order_row(order_id: OrderId, order: &Order) -> CustomerOrderRow {
-    CustomerOrderRow { customer_id: order.customer, created_at: order.created_at, order_id }
+    let Order { customer: customer_id, created_at, asked_at, .. } = *order;
+    CustomerOrderRow { customer_id, created_at, asked_at, order_id }
 }
 
 pub(crate) fn payment_row(order_id: OrderId, order: &Order) -> Option<Row> {

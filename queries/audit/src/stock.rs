@@ -107,6 +107,8 @@ pub(crate) struct Stock {
 /// What a record is judged with.
 pub(crate) struct Bench<'a> {
     pub(crate) place: Place,
+    /// The record that it began with.
+    pub(crate) began: Option<Place>,
     pub(crate) now: Timestamp,
     pub(crate) verdicts: &'a mut Verdicts,
     pub(crate) deadlines: &'a Deadlines,

@@ -239,7 +239,7 @@ pub(super) fn order(who: &str, n: u64, state: OrderState) -> Vec<Row> {
         created_at,
         updated_at: created_at,
     };
-    vec![order.into(), CustomerOrderRow { customer_id, created_at, order_id }.into()]
+    vec![order.into(), CustomerOrderRow { customer_id, created_at, asked_at: 0, order_id }.into()]
 }
 
 pub(super) fn stock(id: &str, at: &str, units: [i64; 5], version: u64) -> Row {

@@ -39,11 +39,17 @@ pub fn order_epoch(order: OrderId, epoch: u64) -> Vec<u8> {
     key
 }
 
-/// A customer, newest first, an order.
+/// A customer, newest first, an order. Of one millisecond, the one that was asked for last.
 #[must_use]
-pub fn customer_order(customer: Id, created_at: Timestamp, order: OrderId) -> Vec<u8> {
+pub fn customer_order(
+    customer: Id,
+    created_at: Timestamp,
+    asked_at: u64,
+    order: OrderId,
+) -> Vec<u8> {
     let mut key = id(customer);
     key.extend_from_slice(&(!created_at.0.cast_unsigned()).to_be_bytes());
+    key.extend_from_slice(&(!asked_at).to_be_bytes());
     key.extend_from_slice(&order.to_bytes());
     key
 }

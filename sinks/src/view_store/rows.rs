@@ -248,6 +248,8 @@ pub struct CustomerOrderRow {
     pub customer_id: CustomerId,
     /// `now` when it was requested.
     pub created_at: Timestamp,
+    /// The offset of its checkout in the customer's partition.
+    pub asked_at: u64,
     /// Which order.
     pub order_id: OrderId,
 }
@@ -355,7 +357,7 @@ impl Row {
             Self::Orders(row) => row.order_id.to_bytes().to_vec(),
             Self::Timeline(row) => key::order_epoch(row.order_id, row.epoch),
             Self::CustomerOrders(row) => {
-                key::customer_order(row.customer_id.0, row.created_at, row.order_id)
+                key::customer_order(row.customer_id.0, row.created_at, row.asked_at, row.order_id)
             }
             Self::Payments(row) => row.order_id.to_bytes().to_vec(),
             Self::Rejections(row) => row.action_id.to_bytes().to_vec(),

@@ -27,9 +27,12 @@ pub(super) fn take(customers: &mut Customers, context: &Context, rows: &mut Vec<
         let has = |kind| noted.iter().any(|noted| noted.kind == kind);
         rows.push(order_row(id, placed).into());
         rows.push(timeline_row(id, placed.order.customer(), context, noted).into());
-        if has(EventKind::OrderRequested) {
+        if let Some(requested) = noted.iter().find(|noted| noted.kind == EventKind::OrderRequested)
+        {
             let (customer_id, created_at) = (placed.order.customer(), placed.created_at);
-            rows.push(CustomerOrderRow { customer_id, created_at, order_id: id }.into());
+            let [_, asked_at] = requested.cause.words();
+            let row = CustomerOrderRow { customer_id, created_at, asked_at, order_id: id };
+            rows.push(row.into());
         }
         if has(EventKind::PaymentChanged) {
             rows.extend(payment_row(id, placed).map(Row::from));
