@@ -32,8 +32,8 @@ pub const INPUT_RECORDS_MAX: usize = 100_000;
 pub const EPOCHS_OPEN_MAX: u64 = 4;
 /// Events and rows finished and not yet out.
 pub const SPOOL_MAX: usize = 400_000;
-/// Vectors kept to be filled again: those of the open epochs of a few workers.
-const SPARE_MAX: usize = 32;
+/// Vectors kept to be filled again: those of the open epochs of two workers.
+const SPARE_MAX: usize = 16;
 struct Opened {
     info: EpochInfo,
     dead: Vec<Dead>,
@@ -365,14 +365,11 @@ impl State {
         Ok(())
     }
 
-    /// The publisher has encoded these: their vectors are filled again.
-    pub fn recycle(&mut self, events: Vec<[Vec<Decided>; OPERATORS]>) {
-        for mut events in events.into_iter().flatten() {
-            if self.spare.len() < SPARE_MAX && events.capacity() > 0 {
-                events.clear();
-                self.spare.push(events);
-            }
-        }
+    /// Takes vectors back to be filled again. They come empty: dropping an epoch's events takes
+    /// longer than anybody should wait for this lock.
+    pub fn recycle(&mut self, emptied: Vec<[Vec<Decided>; OPERATORS]>) {
+        let usable = emptied.into_iter().flatten().filter(|events| events.capacity() > 0);
+        self.spare.extend(usable.take(SPARE_MAX.saturating_sub(self.spare.len())));
     }
 
     /// The publisher is through with an epoch of this many events.

@@ -120,9 +120,10 @@ impl Publisher {
     pub fn run(mut self) -> Result<(), PublishError> {
         while let Some(next) = self.next() {
             match next {
-                Next::Finished(finished) => {
+                Next::Finished(mut finished) => {
                     let (epoch, events) = (finished.info.context.epoch, weight(&finished.events));
                     let records = encode(&self.codec, &finished, &self.outputs.tails);
+                    finished.events.iter_mut().flatten().for_each(Vec::clear);
                     self.hub.lock().recycle(finished.events);
                     self.held.push_back(Held { epoch, events, records });
                 }

@@ -110,7 +110,7 @@ impl Mesh {
         let mut state = hub.lock();
         loop {
             assert!(!state.failed(), "{:?}", state.failure);
-            if let Some(finished) = state.to_publish.pop_front() {
+            if let Some(mut finished) = state.to_publish.pop_front() {
                 let (info, viewed) = state.to_view.pop_front().expect("both or none");
                 let epoch = info.context.epoch;
                 state.set_viewed(epoch, viewed.len());
@@ -118,8 +118,10 @@ impl Mesh {
                 let left = state.left;
                 drop(state);
                 source.finished(&finished, viewed, left);
+                let events = weight(&finished.events);
+                finished.events.iter_mut().flatten().for_each(Vec::clear);
                 state = hub.lock();
-                state.set_published(epoch, weight(&finished.events));
+                state.set_published(epoch, events);
                 state.recycle(finished.events);
                 continue;
             }

@@ -41,7 +41,8 @@ impl Products {
         }
         for at in places {
             let product = self.products.get(*at);
-            if let [first, .., last] = product.stock.levels() {
+            let levels = product.stock.levels();
+            if let (Some(first), Some(last)) = (levels.first(), levels.last()) {
                 seen ^= first.on_hand ^ last.version;
             }
             if let Some(last) = product.chains.reserved.last() {
