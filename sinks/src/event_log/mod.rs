@@ -20,8 +20,11 @@
 mod append;
 pub mod conformance;
 pub mod embedded;
+pub mod kafka;
+mod location;
 
 pub use append::{Answers, AppendError, Appended, Appending};
+pub use location::Location;
 
 use bytes::Bytes;
 use schemas::time::Timestamp;
