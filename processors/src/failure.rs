@@ -6,10 +6,10 @@ use sinks::view_store::ViewError;
 /// Why it ended. Its text names the part, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// The log did not answer, or nobody knows what it took: an engine that starts anew from the
-    /// log goes on.
+    /// Something outside did not answer, or nobody knows what the log took: an engine that starts
+    /// anew from the log goes on.
     #[error("{0}")]
-    LogUnavailable(String),
+    Unavailable(String),
     /// The views belong to another log.
     #[error("{0}")]
     HistoryRedone(String),
@@ -26,7 +26,7 @@ impl Failure {
     #[must_use]
     pub const fn may_pass(&self) -> bool {
         match self {
-            Self::LogUnavailable(_) => true,
+            Self::Unavailable(_) => true,
             Self::HistoryRedone(_) | Self::Damaged(_) | Self::Fault(_) => false,
         }
     }
@@ -36,7 +36,7 @@ impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         let text = error.to_string();
         match error {
-            ReadError::Unavailable(_) => Self::LogUnavailable(text),
+            ReadError::Unavailable(_) => Self::Unavailable(text),
             ReadError::BelowStart { .. } | ReadError::Damaged { .. } => Self::Damaged(text),
         }
     }
@@ -46,7 +46,7 @@ impl From<AppendError> for Failure {
     fn from(error: AppendError) -> Self {
         let text = error.to_string();
         match error {
-            AppendError::NotAppended(_) | AppendError::Unknown(_) => Self::LogUnavailable(text),
+            AppendError::NotAppended(_) | AppendError::Unknown(_) => Self::Unavailable(text),
             AppendError::TooLarge { .. } => Self::Fault(text),
         }
     }

@@ -24,6 +24,7 @@ pub mod sabotage;
 pub mod shard;
 pub mod shards;
 pub mod standing;
+pub mod supervisor;
 pub mod threads;
 pub mod views;
 

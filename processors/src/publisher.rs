@@ -220,8 +220,9 @@ fn append(hub: &Hub, log: &dyn EventLog, batch: &[NewRecord]) -> Result<bool, Ap
         let refusal = answers.into_iter().find_map(Result::err);
         tracing::warn!(records = batch.len(), ?refusal, "the log takes no outputs now");
         let state = hub.lock();
-        if state.failed() {
-            return Ok(true);
+        if state.failed() || state.stopping {
+            // The next start publishes them.
+            return refusal.map_or(Ok(true), Err);
         }
         drop(hub.wait_for(state, RESEND));
     }
