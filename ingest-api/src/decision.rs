@@ -125,8 +125,7 @@ impl Decisions {
 
     /// The problem of an action that came to nothing, if it did.
     fn refusal(&self, action: &Action) -> Result<(), Problem> {
-        let stored =
-            self.views.get(View::Rejections, &action.id.to_bytes()).map_err(taken)?;
+        let stored = self.views.get(View::Rejections, &action.id.to_bytes()).map_err(taken)?;
         match stored.map(|stored| stored.row) {
             Some(Row::Rejections(row)) => Err(self.refused(row.reason, row.order_id)?),
             Some(_) | None => Ok(()),
@@ -135,9 +134,7 @@ impl Decisions {
 
     fn refused(&self, reason: Reason, order: Option<OrderId>) -> Result<Problem, Problem> {
         let order = match order {
-            Some(order) => {
-                self.resources.resource(Resource::Order(order)).map_err(taken)?
-            }
+            Some(order) => self.resources.resource(Resource::Order(order)).map_err(taken)?,
             None => None,
         };
         let (code, detail) = refusal(reason);

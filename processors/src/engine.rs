@@ -345,9 +345,8 @@ fn spawn_writers(
         })?;
     } else {
         let (log, codec) = (Arc::clone(&parts.log), Arc::clone(&parts.codec));
-        threads.spawn("publisher", move |hub| {
-            Publisher::open(Arc::clone(hub), log, codec)?.run()
-        })?;
+        threads
+            .spawn("publisher", move |hub| Publisher::open(Arc::clone(hub), log, codec)?.run())?;
     }
     let (Some(views), Some(mark)) = (parts.views.clone(), mark) else { return Ok(()) };
     threads.spawn("views", move |hub| Ok(views::run(hub, &views, &mark)?))

@@ -190,10 +190,7 @@ impl Hub {
     ///
     /// # Errors
     /// The engine stopped or failed before.
-    pub fn wait_until(
-        &self,
-        done: impl Fn(&State) -> bool,
-    ) -> Result<MutexGuard<'_, State>, End> {
+    pub fn wait_until(&self, done: impl Fn(&State) -> bool) -> Result<MutexGuard<'_, State>, End> {
         let mut state = self.lock();
         loop {
             state.go_on()?;

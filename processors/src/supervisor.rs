@@ -32,6 +32,11 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// What the log has to answer in at a stop.
 const STOP_MAX: Duration = Duration::from_secs(3);
 
+/// Opens the log anew.
+pub type OpenLog = Box<dyn Fn() -> Result<Arc<dyn EventLog>, Failure> + Send>;
+/// Opens the gateway.
+pub type OpenGateway = Box<dyn Fn() -> Result<Arc<dyn PaymentGateway>, Failure> + Send>;
+
 /// What a supervisor starts engines from.
 pub struct Supplies {
     /// What the first engine works on.
@@ -41,9 +46,9 @@ pub struct Supplies {
     /// What part those after it take in planning.
     pub role_again: Role,
     /// Opens the log for those after it.
-    pub reopen: Box<dyn Fn() -> Result<Arc<dyn EventLog>, Failure> + Send>,
+    pub reopen: OpenLog,
     /// Opens the gateway whenever an engine begins to lead.
-    pub gateway: Box<dyn Fn() -> Result<Arc<dyn PaymentGateway>, Failure> + Send>,
+    pub gateway: OpenGateway,
 }
 
 /// How the engine is doing, and who asks for payments.
@@ -101,8 +106,7 @@ impl Supervisor {
             stopping: false,
             ended: None,
         };
-        let shared =
-            Arc::new(Shared { present: Mutex::new(present), changed: Condvar::new() });
+        let shared = Arc::new(Shared { present: Mutex::new(present), changed: Condvar::new() });
         let theirs = Arc::clone(&shared);
         let run = move || {
             let guard = EndOnPanic(Arc::clone(&theirs));
@@ -110,8 +114,8 @@ impl Supervisor {
             guard.0.end(ended);
         };
         let thread = std::thread::Builder::new().name("supervisor".to_owned()).spawn(run);
-        let thread = thread
-            .map_err(|error| Failure::Fault(format!("could not start a thread: {error}")))?;
+        let thread =
+            thread.map_err(|error| Failure::Fault(format!("could not start a thread: {error}")))?;
         Ok(Self { shared, thread })
     }
 

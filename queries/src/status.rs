@@ -164,7 +164,10 @@ impl Running {
     /// Whether the process does its part, or why not. Without the log none does.
     pub(crate) async fn readiness(&self) -> Result<&'static str, String> {
         let status = (self.status)().ready?;
-        self.ends_if_told().await.map(|_| status).ok_or_else(|| "the log does not answer".to_owned())
+        self.ends_if_told()
+            .await
+            .map(|_| status)
+            .ok_or_else(|| "the log does not answer".to_owned())
     }
 
     pub(crate) async fn report(&self) -> Result<Report, ViewError> {
@@ -174,9 +177,13 @@ impl Running {
         let ProcessStatus { engine, log_replication, .. } = (self.status)();
         let engine = engine.as_ref();
         let decided = engine.map(|engine| engine.applied.as_slice());
-        let log = progress(mark.as_ref().map(|mark| mark.applied.as_slice()).or(decided), ends.as_deref());
+        let log = progress(
+            mark.as_ref().map(|mark| mark.applied.as_slice()).or(decided),
+            ends.as_deref(),
+        );
         let views = self.views.as_ref().zip(mark.as_ref());
-        let views = views.map(|(views, mark)| self.view_statuses(&**views, mark, &log)).transpose()?;
+        let views =
+            views.map(|(views, mark)| self.view_statuses(&**views, mark, &log)).transpose()?;
         let last = engine.filter(|engine| engine.epoch > 0);
         Ok(Report {
             version: env!("CARGO_PKG_VERSION"),

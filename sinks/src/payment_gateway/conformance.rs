@@ -2,7 +2,9 @@
 //! under test authorizes `tok_ok` without delay and tells nothing of `tok_silent`.
 
 use super::{Attempt, Call, PaymentGateway};
-use schemas::events::customer_actions::PaymentOutcome::{self, Authorized, Captured, Refunded, Voided};
+use schemas::events::customer_actions::PaymentOutcome::{
+    self, Authorized, Captured, Refunded, Voided,
+};
 use schemas::events::payment_requests::{PaymentRequested, PaymentVerb};
 use schemas::id::{CustomerId, OrderId, PaymentId, PaymentMethod};
 use schemas::money::Currency;
