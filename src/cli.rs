@@ -117,7 +117,7 @@ pub(crate) struct Work {
 pub(crate) struct Lead {
     /// How long an unpaid order keeps its units: 250ms, 2s, 15m, 24h.
     #[arg(long, env = "WATERMART_RESERVATION_TIMEOUT", default_value = "15m",
-          value_parser = duration)]
+          value_parser = some_time)]
     pub(crate) reservation_timeout: Duration,
     /// The payment gateway: `sandbox:` or `manual:`.
     #[arg(long, env = "WATERMART_PAYMENTS_URL", default_value = "sandbox:")]
@@ -259,6 +259,12 @@ pub(crate) enum BenchName {
     Log,
     /// Half of all lines on one product; and scarce stock.
     HotProduct,
+}
+
+/// A [`duration`] of at least a millisecond.
+fn some_time(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time.is_zero() { Err("must be at least 1ms".to_owned()) } else { Ok(time) }
 }
 
 /// Reads `250ms`, `2s`, `15m`, `24h`.

@@ -26,9 +26,6 @@ pub(crate) fn lead(
     views: Option<Arc<dyn ViewStore>>,
     gateway: OpenGateway,
 ) -> Result<Supervisor, Failure> {
-    if lead.reservation_timeout.is_zero() {
-        return Err(Failure::flag("reservation-timeout", "must be at least 1ms"));
-    }
     let ms = i64::try_from(lead.reservation_timeout.as_millis()).unwrap_or(i64::MAX);
     let settings = Settings { reservation_timeout_ms: ms };
     // One that starts anew has no right to take over from who took over from it.

@@ -36,7 +36,8 @@ struct WayIn {
 
 impl WayIn {
     fn open(flags: &cli::Ingest, data: &Path) -> Result<Self, Failure> {
-        let opened = Opened::open(&flags.outside, data, LogSource::find_shared)?;
+        let opened =
+            Opened::open(&flags.outside, data, LogSource::find_shared, LogSource::for_callers)?;
         let secrets = payments::secrets(&flags.webhooks, data)?;
         let Opened { clock, codec, source, log } = opened;
         let ports = Ports { log: Arc::clone(&log), codec, decisions: None };

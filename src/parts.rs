@@ -27,26 +27,28 @@ pub(crate) struct Opened {
     pub(crate) codec: Arc<Codec>,
     /// Where the log is.
     pub(crate) source: LogSource,
-    /// The log as those use it who wait for an answer.
+    /// The log as the server's callers use it.
     pub(crate) log: Arc<dyn EventLog>,
 }
 
 impl Opened {
-    /// Opens what is shared with other processes; the data directory is made.
+    /// Opens what is shared with other processes: the log that `find` finds, as callers `open`
+    /// it. The data directory is made.
     ///
     /// # Errors
     /// A part cannot be had.
     pub(crate) fn open(
         outside: &Outside,
         data: &Path,
-        find: impl FnOnce(&Outside, &Path, &Clock) -> Result<LogSource, Failure>,
+        find: fn(&Outside, &Path, &Clock) -> Result<LogSource, Failure>,
+        open: fn(&LogSource) -> Result<Arc<dyn EventLog>, Failure>,
     ) -> Result<Self, Failure> {
         let clock = Clock::system();
         std::fs::create_dir_all(data)
             .map_err(|error| Failure::flag("data", format!("{}: {error}", data.display())))?;
         let codec = codec(outside)?;
         let source = find(outside, data, &clock)?;
-        let log = source.for_callers()?;
+        let log = open(&source)?;
         Ok(Self { clock, codec, source, log })
     }
 }

@@ -36,7 +36,8 @@ struct Process {
 
 impl Process {
     fn open(flags: &cli::Process, data: &Path, runtime: &Runtime) -> Result<Self, Failure> {
-        let opened = Opened::open(&flags.outside, data, LogSource::find_shared)?;
+        let opened =
+            Opened::open(&flags.outside, data, LogSource::find_shared, LogSource::for_callers)?;
         let secrets = payments::secrets(&flags.webhooks, data)?;
         let handle = runtime.handle().clone();
         let gateway = payments::opener(flags.lead.payments_url, data, &opened, &secrets, handle);

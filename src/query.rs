@@ -34,7 +34,8 @@ struct Replica {
 
 impl Replica {
     fn open(flags: &cli::Query, data: &Path) -> Result<Self, Failure> {
-        let opened = Opened::open(&flags.outside, data, LogSource::find_shared)?;
+        let opened =
+            Opened::open(&flags.outside, data, LogSource::find_shared, LogSource::to_read)?;
         let views: Arc<dyn ViewStore> = parts::views(&flags.views, data)?;
         let engine = engine::follow(&opened, &flags.work, Arc::clone(&views))?;
         let Opened { clock, source, log, .. } = opened;
@@ -57,6 +58,8 @@ impl Service for Replica {
     fn stop(self) -> Result<(), Failure> {
         let Self { views, engine, queries } = self;
         drop(queries);
-        engine.stop().map_err(engine::failure).and(parts::flush(&*views))
+        let stopped = engine.stop().map_err(engine::failure);
+        let flushed = parts::flush(&*views);
+        stopped.and(flushed)
     }
 }

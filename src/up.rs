@@ -43,7 +43,7 @@ impl Shop {
     /// # Errors
     /// What cannot be opened, and why.
     pub(crate) fn open(up: &Up, data: &Path, runtime: &Runtime) -> Result<Self, Failure> {
-        let opened = Opened::open(&up.outside, data, LogSource::find)?;
+        let opened = Opened::open(&up.outside, data, LogSource::find, LogSource::for_callers)?;
         let views: Arc<dyn ViewStore> = parts::views(&up.views, data)?;
         let secrets = payments::secrets(&up.webhooks, data)?;
         let handle = runtime.handle().clone();

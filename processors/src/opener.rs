@@ -117,9 +117,11 @@ impl Opener {
     /// now follows.
     fn heard(&self, state: &mut State, led: bool) {
         state.heard = self.clock.elapsed();
-        let leads = state.leads();
-        state.passive |= led && !leads;
-        if led && !leads || state.standing == Standing::Waits && !leads {
+        if state.leads() {
+            return;
+        }
+        state.passive |= led;
+        if led || state.standing == Standing::Waits {
             state.standing = Standing::Follows;
         }
     }
