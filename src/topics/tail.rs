@@ -37,8 +37,8 @@ pub(super) fn tail(tail: &Tail, global: &Global, lines: &mut Lines) -> Result<()
         from: from.unwrap_or(0),
         left: tail.count.unwrap_or(u64::MAX),
     };
-    let until = (!tail.follow).then(|| partitions.into_iter().zip(ends).collect());
-    shown.show(reader, until, lines)
+    let ends: Vec<_> = partitions.into_iter().zip(ends).collect();
+    shown.show(reader, (!tail.follow).then_some(&*ends), lines)
 }
 
 fn partitions(topic: Topic, one: Option<u16>) -> Result<Vec<TopicPartition>, Failure> {
@@ -75,18 +75,18 @@ impl Shown {
     fn show(
         &mut self,
         mut reader: Box<dyn Reader>,
-        until: Option<Vec<(TopicPartition, u64)>>,
+        until: Option<&[(TopicPartition, u64)]>,
         lines: &mut Lines,
     ) -> Result<(), Ended> {
         let stood = |record: &Record| {
             let below =
                 |(at, end): &(TopicPartition, u64)| *at == record.partition && record.offset < *end;
-            until.as_ref().is_none_or(|ends| ends.iter().any(below))
+            until.is_none_or(|ends| ends.iter().any(below))
         };
         let mut records = Vec::new();
         loop {
             let reached = |(at, end): &(TopicPartition, u64)| reader.position(*at) >= *end;
-            if until.as_ref().is_some_and(|ends| ends.iter().all(reached)) {
+            if until.is_some_and(|ends| ends.iter().all(reached)) {
                 return Ok(());
             }
             reader.read(READ_BYTES, &mut records).map_err(|error| failure(&error))?;
