@@ -1,12 +1,28 @@
 //! The event log on Kafka.
 
+mod appends;
 mod cluster;
+mod context;
+mod ends;
+mod reader;
+mod settings;
+mod topics;
 
 pub use cluster::Cluster;
+pub use topics::{Described, Flaw, Found};
 
+use super::append::not_appended;
 use super::{Appending, EventLog, NewRecord, ReadError, Reader};
+use appends::Appends;
+use ends::Ends;
+use reader::KafkaReader;
 use schemas::topic::TopicPartition;
+use std::sync::Arc;
 use std::time::Duration;
+use topics::Topics;
+
+/// What appends to a log that only reads are told.
+const READ_ONLY: &str = "the log is open for reading only";
 
 /// How to use a cluster.
 #[derive(Clone, Copy, Debug)]
@@ -49,17 +65,37 @@ pub enum OpenError {
 }
 
 /// The event log on a cluster.
-pub struct KafkaLog;
+///
+/// Three kinds of clients, since a fetch that waits at the end of the log holds up what else is
+/// asked on its connection: one that appends, one that asks for ends, and one for each reader.
+pub struct KafkaLog {
+    cluster: Cluster,
+    /// None: read only.
+    appends: Option<Appends>,
+    ends: Arc<Ends>,
+    replicas: usize,
+}
 
 impl KafkaLog {
-    /// Opens the log, making what topics are not there.
+    /// Opens the log, making what topics are not there. Blocks; not for async code.
     ///
     /// # Errors
     /// [`OpenError`].
     pub fn open(cluster: &Cluster, options: Options) -> Result<Self, OpenError> {
-        let _ = options;
-        let detail = "not built yet".to_owned();
-        Err(OpenError::Unreachable { cluster: cluster.to_string(), detail })
+        let ends = connect(cluster)?;
+        let topics = Topics::new(cluster, &ends, options.connect_timeout);
+        let replicas = topics.ensure(options.single_broker)?;
+        if replicas == 1 {
+            tracing::warn!("every record is on one broker only: with it, all is lost");
+        }
+        let appends = Appends::open(cluster, options.append_timeout)
+            .map_err(|detail| unreachable(cluster, detail))?;
+        Ok(Self {
+            cluster: cluster.clone(),
+            appends: Some(appends),
+            ends: Arc::new(ends),
+            replicas,
+        })
     }
 
     /// Opens the log to read, changing nothing. Appends are not appended.
@@ -67,22 +103,65 @@ impl KafkaLog {
     /// # Errors
     /// [`OpenError`].
     pub fn open_read_only(cluster: &Cluster, options: Options) -> Result<Self, OpenError> {
-        Self::open(cluster, options)
+        let ends = connect(cluster)?;
+        let topics = Topics::new(cluster, &ends, options.connect_timeout);
+        let replicas = topics.check(options.single_broker)?;
+        Ok(Self { cluster: cluster.clone(), appends: None, ends: Arc::new(ends), replicas })
     }
+
+    /// On how many brokers each record is.
+    #[must_use]
+    pub const fn replicas(&self) -> usize {
+        self.replicas
+    }
+}
+
+/// Brokers that can be reached, the topics there, and what is unsafe about them.
+///
+/// # Errors
+/// No broker answers.
+pub fn inspect(
+    cluster: &Cluster,
+    options: Options,
+) -> Result<(usize, Vec<Described>, Vec<Flaw>), OpenError> {
+    let ends = connect(cluster)?;
+    let topics = Topics::new(cluster, &ends, options.connect_timeout);
+    let (brokers, described) = topics.describe()?;
+    let flaws = described.iter().flat_map(|t| topics::flaws(cluster, t, options.single_broker));
+    let flaws = flaws.collect();
+    Ok((brokers, described, flaws))
+}
+
+fn connect(cluster: &Cluster) -> Result<Ends, OpenError> {
+    Ends::new(cluster).map_err(|detail| unreachable(cluster, detail))
+}
+
+fn unreachable(cluster: &Cluster, detail: String) -> OpenError {
+    OpenError::Unreachable { cluster: cluster.to_string(), detail }
 }
 
 impl EventLog for KafkaLog {
-    fn append(&self, _: Vec<NewRecord>) -> Appending {
-        unreachable!("not built yet")
+    fn append(&self, records: Vec<NewRecord>) -> Appending {
+        match &self.appends {
+            Some(appends) => appends.append(&records),
+            None => Appending::ready(not_appended(records.len(), READ_ONLY)),
+        }
     }
 
-    fn ends(&self, _: &[TopicPartition]) -> Result<Vec<u64>, ReadError> {
-        unreachable!("not built yet")
+    fn ends(&self, partitions: &[TopicPartition]) -> Result<Vec<u64>, ReadError> {
+        self.ends.ends(partitions)
     }
 
-    fn reader(&self, _: &[(TopicPartition, u64)]) -> Result<Box<dyn Reader>, ReadError> {
-        unreachable!("not built yet")
+    fn reader(&self, from: &[(TopicPartition, u64)]) -> Result<Box<dyn Reader>, ReadError> {
+        Ok(Box::new(KafkaReader::open(&self.cluster, Arc::clone(&self.ends), from)?))
     }
 
-    fn close(&self) {}
+    fn close(&self) {
+        if let Some(appends) = &self.appends {
+            appends.close();
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;
