@@ -3,7 +3,8 @@
 use crate::cli::{Global, LogAt};
 use crate::exit::Failure;
 use crate::parts;
-use schemas::topic::Topic;
+use schemas::topic::{Topic, TopicPartition};
+use sinks::event_log::kafka::{self, KafkaLog, OpenError, Options};
 use sinks::event_log::{EventLog, Location, ReadError};
 
 /// An open log.
@@ -21,20 +22,31 @@ impl OpenLog {
         let log: Box<dyn EventLog> = match &at.log_url {
             Location::Embedded => Box::new(parts::read_log_beside(&global.data)?),
             Location::Cluster(cluster) => {
-                let detail =
-                    format!("`{cluster}` is not known to this build; it knows `embedded:`");
-                return Err(Failure::flag("log-url", detail));
+                let opened = KafkaLog::open_read_only(cluster, options(at));
+                Box::new(opened.map_err(|error| cluster_failure(&error))?)
             }
         };
         Ok(Self { log, at: at.log_url.clone() })
     }
 
+    /// The offsets of the first records that are kept.
+    ///
+    /// # Errors
+    /// The log does not answer.
+    pub(super) fn starts(&self, partitions: &[TopicPartition]) -> Result<Vec<u64>, Failure> {
+        match &self.at {
+            // Files are never cut at the front.
+            Location::Embedded => Ok(vec![0; partitions.len()]),
+            Location::Cluster(cluster) => {
+                let spans = kafka::spans(cluster, partitions).map_err(|error| failure(&error))?;
+                Ok(spans.into_iter().map(|(start, _)| start).collect())
+            }
+        }
+    }
+
     /// What the topic is called there.
     pub(super) fn name(&self, topic: Topic) -> String {
-        match &self.at {
-            Location::Embedded => topic.to_string(),
-            Location::Cluster(cluster) => cluster.topic(topic),
-        }
+        name(&self.at, topic)
     }
 
     /// The topic that is meant, with or without the namespace.
@@ -50,11 +62,32 @@ impl OpenLog {
     }
 }
 
+/// What the topic is called on this log.
+pub(super) fn name(at: &Location, topic: Topic) -> String {
+    match at {
+        Location::Embedded => topic.to_string(),
+        Location::Cluster(cluster) => cluster.topic(topic),
+    }
+}
+
+/// Reading what is there needs no more than one replica of it.
+pub(super) fn options(at: &LogAt) -> Options {
+    Options { connect_timeout: at.connect_timeout, single_broker: true, append_timeout: None }
+}
+
+/// Why a cluster's log could not be opened, as the end of the command.
+pub(super) fn cluster_failure(error: &OpenError) -> Failure {
+    match error {
+        OpenError::Unreachable { .. } => Failure::Unreachable(error.to_string()),
+        OpenError::Unsafe { .. } | OpenError::Missing { .. } => Failure::flag("log-url", error),
+    }
+}
+
 /// Why the log could not be read, as the end of the command.
 pub(super) fn failure(error: &ReadError) -> Failure {
     match error {
         ReadError::Damaged { .. } => Failure::Damaged(error.to_string()),
-        ReadError::BelowStart { .. } => Failure::flag("from", error),
+        ReadError::BelowStart { .. } | ReadError::BeyondEnd { .. } => Failure::flag("from", error),
         ReadError::Unavailable(_) => Failure::Unreachable(error.to_string()),
     }
 }

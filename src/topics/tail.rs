@@ -23,18 +23,14 @@ pub(super) fn tail(tail: &Tail, global: &Global, lines: &mut Lines) -> Result<()
     let topic = log.topic(&tail.topic)?;
     let partitions = partitions(topic, tail.partition)?;
     let ends = log.log.ends(&partitions).map_err(|error| failure(&error))?;
-    let from = first(tail, &ends)?;
-    let starts: Vec<_> = partitions
-        .iter()
-        .zip(&ends)
-        .map(|(at, end)| (*at, from.map_or(*end, |from| from.min(*end))))
-        .collect();
-    let reader = log.log.reader(&starts).map_err(|error| failure(&error))?;
+    let firsts = firsts(tail, &log, &partitions, &ends)?;
+    let from: Vec<_> = partitions.iter().copied().zip(firsts).collect();
+    let reader = log.log.reader(&from).map_err(|error| failure(&error))?;
     let mut shown = Shown {
         name: log.name(topic),
         codec: Codec::compiled(),
         json: global.json,
-        from: from.unwrap_or(0),
+        from: tail.from.unwrap_or(0),
         left: tail.count.unwrap_or(u64::MAX),
     };
     let ends: Vec<_> = partitions.into_iter().zip(ends).collect();
@@ -51,15 +47,22 @@ fn partitions(topic: Topic, one: Option<u16>) -> Result<Vec<TopicPartition>, Fai
     Err(Failure::flag("partition", detail))
 }
 
-/// The first offset to show; none: what comes from now on.
-fn first(tail: &Tail, ends: &[u64]) -> Result<Option<u64>, Failure> {
-    let Some(from) = tail.from else { return Ok((!tail.follow).then_some(0)) };
+/// Where reading begins in each partition; in those that are shorter, at their ends.
+fn firsts(
+    tail: &Tail,
+    log: &OpenLog,
+    partitions: &[TopicPartition],
+    ends: &[u64],
+) -> Result<Vec<u64>, Failure> {
+    let Some(from) = tail.from else {
+        return if tail.follow { Ok(ends.to_vec()) } else { log.starts(partitions) };
+    };
     let end = ends.iter().max().copied().unwrap_or(0);
     if from > end {
         let detail = format!("nothing has the offset {from} yet; the log ends at {end} there");
         return Err(Failure::flag("from", detail));
     }
-    Ok(Some(from))
+    Ok(ends.iter().map(|end| from.min(*end)).collect())
 }
 
 struct Shown {

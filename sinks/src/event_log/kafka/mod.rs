@@ -1,14 +1,20 @@
 //! The event log on Kafka.
 
+mod api_versions;
 mod appends;
 mod cluster;
 mod context;
 mod ends;
+mod inspect;
+mod open;
 mod reader;
 mod settings;
 mod topics;
+pub mod version;
 
 pub use cluster::Cluster;
+pub use inspect::{inspect, spans};
+pub use open::{OpenError, Options};
 pub use topics::{Described, Flaw, Found};
 
 use super::append::not_appended;
@@ -18,51 +24,10 @@ use ends::Ends;
 use reader::KafkaReader;
 use schemas::topic::TopicPartition;
 use std::sync::Arc;
-use std::time::Duration;
 use topics::Topics;
 
 /// What appends to a log that only reads are told.
 const READ_ONLY: &str = "the log is open for reading only";
-
-/// How to use a cluster.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// How long the brokers may take to answer at the start.
-    pub connect_timeout: Duration,
-    /// Topics of one replica are made and taken: what is acknowledged is lost with its broker.
-    pub single_broker: bool,
-    /// How long an append may take before it is unknown; none: it is sent until it is durable.
-    pub append_timeout: Option<Duration>,
-}
-
-/// Why a log cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// No broker answered in time.
-    #[error("no broker of {cluster} answered: {detail}")]
-    Unreachable {
-        /// The address.
-        cluster: String,
-        /// What the client says.
-        detail: String,
-    },
-    /// A topic is not as it must be; the message says which command mends it.
-    #[error("cannot use the topic {topic}: {detail}")]
-    Unsafe {
-        /// Its name there.
-        topic: String,
-        /// What is wrong, and what mends it.
-        detail: String,
-    },
-    /// The topics are not there, and reading makes none.
-    #[error("{cluster} has no topic {topic}; a `watermart up`, `process` or `ingest` makes it")]
-    Missing {
-        /// The address.
-        cluster: String,
-        /// Its name there.
-        topic: String,
-    },
-}
 
 /// The event log on a cluster.
 ///
@@ -82,14 +47,14 @@ impl KafkaLog {
     /// # Errors
     /// [`OpenError`].
     pub fn open(cluster: &Cluster, options: Options) -> Result<Self, OpenError> {
-        let ends = connect(cluster)?;
+        let ends = Ends::connect(cluster)?;
         let topics = Topics::new(cluster, &ends, options.connect_timeout);
         let replicas = topics.ensure(options.single_broker)?;
         if replicas == 1 {
             tracing::warn!("every record is on one broker only: with it, all is lost");
         }
         let appends = Appends::open(cluster, options.append_timeout)
-            .map_err(|detail| unreachable(cluster, detail))?;
+            .map_err(|detail| OpenError::unreachable(cluster, detail))?;
         Ok(Self {
             cluster: cluster.clone(),
             appends: Some(appends),
@@ -103,7 +68,7 @@ impl KafkaLog {
     /// # Errors
     /// [`OpenError`].
     pub fn open_read_only(cluster: &Cluster, options: Options) -> Result<Self, OpenError> {
-        let ends = connect(cluster)?;
+        let ends = Ends::connect(cluster)?;
         let topics = Topics::new(cluster, &ends, options.connect_timeout);
         let replicas = topics.check(options.single_broker)?;
         Ok(Self { cluster: cluster.clone(), appends: None, ends: Arc::new(ends), replicas })
@@ -114,30 +79,6 @@ impl KafkaLog {
     pub const fn replicas(&self) -> usize {
         self.replicas
     }
-}
-
-/// Brokers that can be reached, the topics there, and what is unsafe about them.
-///
-/// # Errors
-/// No broker answers.
-pub fn inspect(
-    cluster: &Cluster,
-    options: Options,
-) -> Result<(usize, Vec<Described>, Vec<Flaw>), OpenError> {
-    let ends = connect(cluster)?;
-    let topics = Topics::new(cluster, &ends, options.connect_timeout);
-    let (brokers, described) = topics.describe()?;
-    let flaws = described.iter().flat_map(|t| topics::flaws(cluster, t, options.single_broker));
-    let flaws = flaws.collect();
-    Ok((brokers, described, flaws))
-}
-
-fn connect(cluster: &Cluster) -> Result<Ends, OpenError> {
-    Ends::new(cluster).map_err(|detail| unreachable(cluster, detail))
-}
-
-fn unreachable(cluster: &Cluster, detail: String) -> OpenError {
-    OpenError::Unreachable { cluster: cluster.to_string(), detail }
 }
 
 impl EventLog for KafkaLog {

@@ -3,9 +3,10 @@
 use super::*;
 use crate::event_log::conformance;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// `host:port` of a broker that tests may fill.
-fn brokers() -> String {
+pub(super) fn brokers() -> String {
     #[expect(clippy::disallowed_methods, reason = "the servers' script says where they are")]
     let brokers = std::env::var("WATERMART_TEST_KAFKA");
     brokers.expect("WATERMART_TEST_KAFKA names a broker: use compose/servers test")
