@@ -4,6 +4,7 @@
 //! default; [`crate::config`] sees to the file and refuses names that nobody knows.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use sinks::event_log::Location;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,6 +46,9 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Tells one order's story from the log, each line with its cause.
     Explain(Explain),
+    /// Shows the log's topics, or what stands on one.
+    #[command(subcommand)]
+    Topics(Topics),
     /// Measures one part.
     Bench(Bench),
     /// Prints the completion script of a shell.
@@ -116,6 +120,52 @@ pub(crate) struct AuditArgs {
 pub(crate) struct Explain {
     /// Which order: `ord_..`.
     pub(crate) order_id: String,
+}
+
+/// Where the log is, for commands that only read it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LogAt {
+    /// The event log: `embedded:` is files in the data directory.
+    #[arg(long, env = "WATERMART_LOG_URL", default_value = "embedded:")]
+    pub(crate) log_url: Location,
+    /// A log of one replica is what is wanted.
+    #[arg(long, env = "WATERMART_SINGLE_BROKER")]
+    pub(crate) single_broker: bool,
+    /// How long an outside system may take to answer.
+    #[arg(long, env = "WATERMART_CONNECT_TIMEOUT", default_value = "30s", value_parser = duration)]
+    pub(crate) connect_timeout: Duration,
+}
+
+/// `watermart topics`.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Topics {
+    /// Lists the topics: partitions, start and end offsets, settings.
+    List(LogAt),
+    /// Shows the records of a topic, one a line, decoded.
+    Tail(Tail),
+}
+
+/// `watermart topics tail`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Tail {
+    /// Which topic, with or without the namespace: `orders`, `watermart.orders`.
+    pub(crate) topic: String,
+    /// The first offset, of each partition; without it the first that is kept, or with `--follow`
+    /// the next that comes.
+    #[arg(long, env = "WATERMART_FROM")]
+    pub(crate) from: Option<u64>,
+    /// How many records at most; without it all that stand there now.
+    #[arg(long, env = "WATERMART_COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// One partition alone.
+    #[arg(long, env = "WATERMART_PARTITION")]
+    pub(crate) partition: Option<u16>,
+    /// Goes on with what comes, until it is stopped.
+    #[arg(long, env = "WATERMART_FOLLOW")]
+    pub(crate) follow: bool,
+    /// Where the log is.
+    #[command(flatten)]
+    pub(crate) log: LogAt,
 }
 
 /// `watermart bench`.

@@ -10,6 +10,8 @@ mod load;
 mod parts;
 mod running_shop;
 mod server;
+mod stdout;
+mod topics;
 mod up;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -53,6 +55,7 @@ fn dispatch(command: Command, global: &Global) -> Result<(), Failure> {
         Command::Load(options) => load::run(&options, global),
         Command::Audit(arguments) => audit::run(&arguments, global),
         Command::Explain(arguments) => explain::run(&arguments, global),
+        Command::Topics(arguments) => topics::run(&arguments, global),
         Command::Bench(arguments) => bench::run(&arguments, global.json),
         Command::Completion { shell } => {
             let mut command = Cli::command();

@@ -11,3 +11,4 @@ mod problems;
 mod sabotage;
 mod shop;
 mod tidy;
+mod topics;

@@ -1,7 +1,7 @@
 //! Asks where partitions start and end, on a connection of its own.
 
 use super::context::Context;
-use super::{Cluster, settings};
+use super::{Cluster, OpenError, settings};
 use crate::clock::Clock;
 use crate::event_log::ReadError;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -24,8 +24,10 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    pub(super) fn new(cluster: &Cluster) -> Result<Self, String> {
-        let client = settings::create(&settings::asker(cluster))?;
+    /// Talks to the brokers as soon as it is asked something.
+    pub(super) fn connect(cluster: &Cluster) -> Result<Self, OpenError> {
+        let client = settings::create(&settings::asker(cluster))
+            .map_err(|detail| OpenError::unreachable(cluster, detail))?;
         Ok(Self { cluster: cluster.clone(), client })
     }
 

@@ -3,7 +3,7 @@
 use super::appends::Appends;
 use super::ends::Ends;
 use super::reader::KafkaReader;
-use super::topics::{self, Described, Flaw, Topics};
+use super::topics::Topics;
 use super::{Cluster, OpenError, Options};
 use crate::event_log::append::not_appended;
 use crate::event_log::{Appending, EventLog, NewRecord, ReadError, Reader};
@@ -31,14 +31,14 @@ impl KafkaLog {
     /// # Errors
     /// [`OpenError`].
     pub fn open(cluster: &Cluster, options: Options) -> Result<Self, OpenError> {
-        let ends = connect(cluster)?;
+        let ends = Ends::connect(cluster)?;
         let topics = Topics::new(cluster, &ends, options.connect_timeout);
         let replicas = topics.ensure(options.single_broker)?;
         if replicas == 1 {
             tracing::warn!("every record is on one broker only: with it, all is lost");
         }
         let appends = Appends::open(cluster, options.append_timeout)
-            .map_err(|detail| unreachable(cluster, detail))?;
+            .map_err(|detail| OpenError::unreachable(cluster, detail))?;
         Ok(Self {
             cluster: cluster.clone(),
             appends: Some(appends),
@@ -52,7 +52,7 @@ impl KafkaLog {
     /// # Errors
     /// [`OpenError`].
     pub fn open_read_only(cluster: &Cluster, options: Options) -> Result<Self, OpenError> {
-        let ends = connect(cluster)?;
+        let ends = Ends::connect(cluster)?;
         let topics = Topics::new(cluster, &ends, options.connect_timeout);
         let replicas = topics.check(options.single_broker)?;
         Ok(Self { cluster: cluster.clone(), appends: None, ends: Arc::new(ends), replicas })
@@ -63,30 +63,6 @@ impl KafkaLog {
     pub const fn replicas(&self) -> usize {
         self.replicas
     }
-}
-
-/// Brokers that can be reached, the topics there, and what is unsafe about them.
-///
-/// # Errors
-/// No broker answers.
-pub fn inspect(
-    cluster: &Cluster,
-    options: Options,
-) -> Result<(usize, Vec<Described>, Vec<Flaw>), OpenError> {
-    let ends = connect(cluster)?;
-    let topics = Topics::new(cluster, &ends, options.connect_timeout);
-    let (brokers, described) = topics.describe()?;
-    let flaws = described.iter().flat_map(|t| topics::flaws(cluster, t, options.single_broker));
-    let flaws = flaws.collect();
-    Ok((brokers, described, flaws))
-}
-
-fn connect(cluster: &Cluster) -> Result<Ends, OpenError> {
-    Ends::new(cluster).map_err(|detail| unreachable(cluster, detail))
-}
-
-fn unreachable(cluster: &Cluster, detail: String) -> OpenError {
-    OpenError::Unreachable { cluster: cluster.to_string(), detail }
 }
 
 impl EventLog for KafkaLog {

@@ -16,6 +16,7 @@ use schemas::topic::{Topic, TopicPartition};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 const OPTIONS: Options = Options {
     connect_timeout: Duration::from_secs(30),
@@ -26,15 +27,19 @@ const AT: TopicPartition = conformance::QUIET;
 /// How long anything may take here before it has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A namespace that no other test has, on a broker that tests may fill.
+/// `host:port` of a broker that tests may fill.
+pub(super) fn brokers() -> String {
+    #[expect(clippy::disallowed_methods, reason = "the servers' script says where they are")]
+    let brokers = std::env::var("WATERMART_TEST_KAFKA");
+    brokers.expect("WATERMART_TEST_KAFKA names a broker: use compose/servers test")
+}
+
+/// A namespace that no other test has.
 fn fresh() -> Cluster {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
-    #[expect(clippy::disallowed_methods, reason = "the servers' script says where they are")]
-    let brokers = std::env::var("WATERMART_TEST_KAFKA")
-        .expect("WATERMART_TEST_KAFKA names a broker: use compose/servers test");
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let (now, pid) = (Clock::system().now().0, std::process::id());
-    format!("{brokers}/test-{now}-{pid}-{count}").parse().unwrap()
+    format!("{}/test-{now}-{pid}-{count}", brokers()).parse().unwrap()
 }
 
 fn admin(cluster: &Cluster) -> AdminClient<DefaultClientContext> {

@@ -1,0 +1,93 @@
+//! The log as these commands see it: to be read, with the names that its topics have there.
+
+use crate::cli::{Global, LogAt};
+use crate::exit::Failure;
+use crate::parts;
+use schemas::topic::{Topic, TopicPartition};
+use sinks::event_log::kafka::{self, KafkaLog, OpenError, Options};
+use sinks::event_log::{EventLog, Location, ReadError};
+
+/// An open log.
+pub(super) struct OpenLog {
+    pub(super) log: Box<dyn EventLog>,
+    at: Location,
+}
+
+impl OpenLog {
+    /// Opens the log to read it, whether or not a shop is running on it.
+    ///
+    /// # Errors
+    /// Damaged, not there, or it does not answer.
+    pub(super) fn open(at: &LogAt, global: &Global) -> Result<Self, Failure> {
+        let log: Box<dyn EventLog> = match &at.log_url {
+            Location::Embedded => Box::new(parts::read_log_beside(&global.data)?),
+            Location::Cluster(cluster) => {
+                let opened = KafkaLog::open_read_only(cluster, options(at));
+                Box::new(opened.map_err(|error| cluster_failure(&error))?)
+            }
+        };
+        Ok(Self { log, at: at.log_url.clone() })
+    }
+
+    /// The offsets of the first records that are kept.
+    ///
+    /// # Errors
+    /// The log does not answer.
+    pub(super) fn starts(&self, partitions: &[TopicPartition]) -> Result<Vec<u64>, Failure> {
+        match &self.at {
+            // Files are never cut at the front.
+            Location::Embedded => Ok(vec![0; partitions.len()]),
+            Location::Cluster(cluster) => {
+                let spans = kafka::spans(cluster, partitions).map_err(|error| failure(&error))?;
+                Ok(spans.into_iter().map(|(start, _)| start).collect())
+            }
+        }
+    }
+
+    /// What the topic is called there.
+    pub(super) fn name(&self, topic: Topic) -> String {
+        name(&self.at, topic)
+    }
+
+    /// The topic that is meant, with or without the namespace.
+    ///
+    /// # Errors
+    /// None is.
+    pub(super) fn topic(&self, named: &str) -> Result<Topic, Failure> {
+        let is_meant = |topic: &Topic| topic.suffix() == named || self.name(*topic) == named;
+        Topic::ALL.into_iter().find(is_meant).ok_or_else(|| {
+            let known: Vec<_> = Topic::ALL.into_iter().map(Topic::suffix).collect();
+            Failure::Usage(format!("there is no topic `{named}`; there are {}", known.join(", ")))
+        })
+    }
+}
+
+/// What the topic is called on this log.
+pub(super) fn name(at: &Location, topic: Topic) -> String {
+    match at {
+        Location::Embedded => topic.to_string(),
+        Location::Cluster(cluster) => cluster.topic(topic),
+    }
+}
+
+/// Reading what is there needs no more than one replica of it.
+pub(super) fn options(at: &LogAt) -> Options {
+    Options { connect_timeout: at.connect_timeout, single_broker: true, append_timeout: None }
+}
+
+/// Why a cluster's log could not be opened, as the end of the command.
+pub(super) fn cluster_failure(error: &OpenError) -> Failure {
+    match error {
+        OpenError::Unreachable { .. } => Failure::Unreachable(error.to_string()),
+        OpenError::Unsafe { .. } | OpenError::Missing { .. } => Failure::flag("log-url", error),
+    }
+}
+
+/// Why the log could not be read, as the end of the command.
+pub(super) fn failure(error: &ReadError) -> Failure {
+    match error {
+        ReadError::Damaged { .. } => Failure::Damaged(error.to_string()),
+        ReadError::BelowStart { .. } | ReadError::BeyondEnd { .. } => Failure::flag("from", error),
+        ReadError::Unavailable(_) => Failure::Unreachable(error.to_string()),
+    }
+}
