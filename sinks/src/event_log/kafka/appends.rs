@@ -5,7 +5,8 @@
 //! fatally broken (the broker lost what it had acknowledged to it, say) takes nothing more; the
 //! next append goes to a new one.
 
-use super::{Cluster, context, settings};
+use super::context::Context;
+use super::{Cluster, settings};
 use crate::event_log::append::{content_bytes, not_appended, refuse_size};
 use crate::event_log::{Answers, AppendError, Appended, Appending, NewRecord, OutputId};
 use rdkafka::ClientContext;
@@ -72,6 +73,7 @@ impl Batch {
 struct Deliveries {
     /// The library takes nothing more.
     broken: AtomicBool,
+    context: Context,
 }
 
 impl Deliveries {
@@ -85,12 +87,12 @@ impl Deliveries {
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        context::log(level, facility, message);
+        self.context.log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.look_at(&error);
-        tracing::warn!(%error, reason, "kafka producer");
+        self.context.error(error, reason);
     }
 }
 
@@ -223,7 +225,10 @@ impl Drop for Appends {
 
 fn start(cluster: &Cluster, timeout: Option<Duration>) -> Result<Client, String> {
     settings::producer(cluster, timeout)
-        .create_with_context(Deliveries { broken: AtomicBool::new(false) })
+        .create_with_context(Deliveries {
+            broken: AtomicBool::new(false),
+            context: Context::default(),
+        })
         .map_err(|error| format!("could not start a producer: {error}"))
 }
 

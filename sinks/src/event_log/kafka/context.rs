@@ -25,20 +25,35 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "kafka client");
         // It follows the errors of each connection, and says less.
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
             return;
         }
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        // An outage is told once, not at each attempt.
+        if last.as_deref().map(what) == Some(what(reason)) {
+            tracing::debug!(%error, reason, "kafka client");
+        } else {
+            tracing::warn!(%error, reason, "kafka client");
+        }
+        *last = Some(reason.to_owned());
     }
 }
 
 impl ConsumerContext for Context {}
 
+/// An error's reason without how long it took, which stands in brackets behind it.
+fn what(reason: &str) -> &str {
+    reason.split(" (after").next().unwrap_or(reason)
+}
+
 /// Sends a line of the library's log on its way.
-pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
+        // One a partition at each look while brokers come and go; and what comes as an error, too.
+        _ if ["METADATAUPDATE", "FAIL"].contains(&facility) => {
+            tracing::debug!(facility, message, "kafka client")
+        }
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
         | RDKafkaLogLevel::Critical

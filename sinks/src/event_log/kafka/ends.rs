@@ -8,13 +8,14 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 use schemas::topic::TopicPartition;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Longer than a healthy broker takes, and shorter than a stop may.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Within it the client hands over all that it has had to tell.
 const DRAIN: Duration = Duration::from_millis(5);
-/// Between two questions.
+/// Between the first two questions.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Asks for starts and ends.
@@ -56,24 +57,34 @@ impl Ends {
     /// Asks until it is answered, for leaders move; not for longer than [`ANSWER_TIMEOUT`].
     fn ask(&self, partitions: &[TopicPartition], which: Offset) -> Result<Vec<u64>, ReadError> {
         let clock = Clock::system();
+        let mut wait = ASK_AGAIN;
         loop {
             let left = ANSWER_TIMEOUT.saturating_sub(clock.elapsed());
-            match self.ask_once(partitions, which, left) {
-                Err(detail) if clock.elapsed() + ASK_AGAIN < ANSWER_TIMEOUT => {
-                    tracing::debug!(detail, "asking for the ends again");
-                    std::thread::sleep(ASK_AGAIN);
-                    // What the client knows of the topics may be from before they were whole.
-                    let left = ANSWER_TIMEOUT.saturating_sub(clock.elapsed());
-                    if let Err(error) = self.client.fetch_metadata(None, left) {
-                        tracing::debug!(%error, "asking for the topics");
-                    }
-                }
-                Err(detail) => {
-                    let last = self.last_error().unwrap_or_default();
-                    let detail = format!("the ends of the log: {detail}. {last}");
-                    return Err(ReadError::Unavailable(detail));
-                }
+            let detail = match self.ask_once(partitions, which, left) {
                 Ok(offsets) => return Ok(offsets),
+                Err(detail) => detail,
+            };
+            if clock.elapsed() + wait >= ANSWER_TIMEOUT {
+                let last = self.last_error().unwrap_or_default();
+                let detail = format!("the ends of the log: {detail}. {last}");
+                return Err(ReadError::Unavailable(detail));
+            }
+            tracing::debug!(detail, "asking for the ends again");
+            std::thread::sleep(wait);
+            wait *= 2;
+            self.refresh(partitions, ANSWER_TIMEOUT.saturating_sub(clock.elapsed()));
+        }
+    }
+
+    /// Has the client look at the topics anew: what it knows may be from before they were whole.
+    fn refresh(&self, partitions: &[TopicPartition], timeout: Duration) {
+        let topics: BTreeSet<_> = partitions.iter().map(|at| at.topic).collect();
+        for topic in topics {
+            if let Err(error) =
+                self.client.fetch_metadata(Some(&self.cluster.topic(topic)), timeout)
+            {
+                tracing::debug!(%error, "asking for a topic");
+                return;
             }
         }
     }

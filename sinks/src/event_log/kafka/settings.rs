@@ -42,8 +42,6 @@ pub(super) fn client(cluster: &Cluster) -> ClientConfig {
     config.set("socket.nagle.disable", "true");
     // A request that is not answered is sent anew on another connection. By default after 60 s.
     config.set("socket.timeout.ms", "10000");
-    // A leader that moved is found again soon.
-    config.set("topic.metadata.refresh.fast.interval.ms", "50");
     config.set_log_level(RDKafkaLogLevel::Warning);
     config
 }
