@@ -93,7 +93,7 @@ impl<'a> Topics<'a> {
         let missing: Vec<_> = described.iter().filter(|topic| topic.found.is_none()).collect();
         if !missing.is_empty() {
             self.make(&missing, brokers, single_broker)?;
-            self.wait_for_leaders()?;
+            self.wait_for_leaders(single_broker)?;
         }
         self.check(single_broker)
     }
@@ -202,7 +202,7 @@ impl<'a> Topics<'a> {
 
     /// New topics are not led at once, and nobody tells when they are: their ends are asked for
     /// until then.
-    fn wait_for_leaders(&self) -> Result<(), OpenError> {
+    fn wait_for_leaders(&self, single_broker: bool) -> Result<(), OpenError> {
         let all: Vec<_> = Topic::ALL.into_iter().flat_map(TopicPartition::all).collect();
         let clock = Clock::system();
         loop {
@@ -211,7 +211,8 @@ impl<'a> Topics<'a> {
                 Err(error) if clock.elapsed() > ADMIN_TIMEOUT => {
                     return Err(self.unreachable(error.to_string()));
                 }
-                Err(_) => {}
+                // Another process may have made one otherwise.
+                Err(_) => self.refuse_flaws(&self.describe()?.1, single_broker)?,
             }
         }
     }
