@@ -5,6 +5,7 @@
 
 mod beside;
 mod crash;
+mod doctor;
 mod edge;
 mod journeys;
 mod problems;
