@@ -1,11 +1,16 @@
 //! `watermart doctor`: what it says of sound parts, of broken ones, and of those that are not there.
 
+use crate::servers;
 use crate::shop::{Shop, run};
+use schemas::topic::Topic;
 use serde_json::{Value, json};
+use sinks::event_log::Location;
+use sinks::event_log::kafka::{KafkaLog, Options};
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The exit code, the report, and what was said on stderr.
@@ -105,4 +110,41 @@ fn who_does_not_answer_is_named_and_ends_it_with_5() {
     }
     assert_eq!(run(data.path(), &["doctor", "--registry-url", "h:1"]).status.code(), Some(2));
     assert_eq!(run(data.path(), &["doctor", "--views-url", "scylla://h"]).status.code(), Some(2));
+}
+
+/// Makes the topics of a log with one broker.
+pub(crate) fn made(log_url: &str) -> KafkaLog {
+    let Ok(Location::Cluster(cluster)) = log_url.parse() else { panic!("{log_url}") };
+    let connect_timeout = Duration::from_secs(30);
+    let append_timeout = Some(connect_timeout);
+    let options = Options { connect_timeout, single_broker: true, append_timeout };
+    KafkaLog::open(&cluster, options).unwrap()
+}
+
+#[test]
+#[ignore = "needs servers: compose/servers test"]
+fn of_real_servers_it_says_the_version_and_what_one_broker_means() {
+    let data = TempDir::new().unwrap();
+    let (log, registry) = (servers::log_url(), servers::registry());
+    let outside = ["--log-url", &log, "--registry-url", &registry];
+    let (code, report, _) = examined(data.path(), &outside);
+    assert_eq!(code, Some(0), "{report:#}");
+    let version = |part: usize| report["parts"][part]["version"].as_str().unwrap().to_owned();
+    assert!(version(1).starts_with("4.3 "), "{report:#}");
+    assert!(version(2).contains(" 3.3.3"), "{report:#}");
+    let namespace = log.rsplit('/').next().unwrap();
+    let orders = format!("{namespace}.{}", Topic::Orders.suffix());
+    let absent = ("ok", "it is not there; the first start makes it");
+    assert_eq!(check(&report, "log", &orders), absent);
+
+    drop(made(&log));
+    let (code, report, message) = examined(data.path(), &outside);
+    assert_eq!(code, Some(1), "{report:#}");
+    let (verdict, detail) = check(&report, "log", &orders);
+    assert_eq!(verdict, "failed");
+    assert!(detail.contains("--single-broker"), "{detail}");
+    assert!(message.contains(&format!("log: {orders}")), "{message}");
+
+    let (code, report, _) = examined(data.path(), &[&outside[..], &["--single-broker"]].concat());
+    assert_eq!((code, check(&report, "log", &orders).0), (Some(0), "unsafe"), "{report:#}");
 }

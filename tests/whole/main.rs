@@ -10,6 +10,7 @@ mod edge;
 mod journeys;
 mod problems;
 mod sabotage;
+mod servers;
 mod shop;
 mod tidy;
 mod topics;
