@@ -74,15 +74,22 @@ struct Deliveries {
     broken: AtomicBool,
 }
 
+impl Deliveries {
+    /// Notes if an error says that the library takes nothing more.
+    fn look_at(&self, error: &KafkaError) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+            self.broken.store(true, Ordering::Release);
+        }
+    }
+}
+
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         context::log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
-            self.broken.store(true, Ordering::Release);
-        }
+        self.look_at(&error);
         tracing::warn!(%error, reason, "kafka producer");
     }
 }
@@ -92,6 +99,9 @@ impl ProducerContext for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, place: Self::DeliveryOpaque) {
         let (batch, place) = *place;
+        if let Err((error, _)) = result {
+            self.look_at(error);
+        }
         let answer = match result {
             Ok(message) => Ok(Appended {
                 offset: message.offset().unsigned_abs(),
@@ -165,6 +175,7 @@ impl Appends {
             .payload(&value[..]);
         message.headers = headers;
         if let Err((error, message)) = producer.send(message) {
+            producer.context().look_at(&error);
             let (batch, place) = *message.delivery_opaque;
             batch.answer(place, Err(AppendError::NotAppended(error.to_string())));
         }

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// Longer than a healthy broker takes, and shorter than a stop may.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Within it the client hands over all that it has had to tell.
+const DRAIN: Duration = Duration::from_millis(5);
 /// Between two questions.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -34,6 +36,13 @@ impl Ends {
         &self.client
     }
 
+    /// The last thing that went wrong with a connection. What the client had to tell is taken off
+    /// its queue here: nobody else does.
+    pub(super) fn last_error(&self) -> Option<String> {
+        while self.client.poll(DRAIN).is_some() {}
+        self.client.context().last_error()
+    }
+
     /// The offsets that the next records of these partitions would have.
     pub(super) fn ends(&self, partitions: &[TopicPartition]) -> Result<Vec<u64>, ReadError> {
         self.ask(partitions, Offset::End)
@@ -50,11 +59,17 @@ impl Ends {
         loop {
             let left = ANSWER_TIMEOUT.saturating_sub(clock.elapsed());
             match self.ask_once(partitions, which, left) {
-                Err(_) if clock.elapsed() + ASK_AGAIN < ANSWER_TIMEOUT => {
+                Err(detail) if clock.elapsed() + ASK_AGAIN < ANSWER_TIMEOUT => {
+                    tracing::debug!(detail, "asking for the ends again");
                     std::thread::sleep(ASK_AGAIN);
+                    // What the client knows of the topics may be from before they were whole.
+                    let left = ANSWER_TIMEOUT.saturating_sub(clock.elapsed());
+                    if let Err(error) = self.client.fetch_metadata(None, left) {
+                        tracing::debug!(%error, "asking for the topics");
+                    }
                 }
                 Err(detail) => {
-                    let last = self.client.client().context().last_error().unwrap_or_default();
+                    let last = self.last_error().unwrap_or_default();
                     let detail = format!("the ends of the log: {detail}. {last}");
                     return Err(ReadError::Unavailable(detail));
                 }

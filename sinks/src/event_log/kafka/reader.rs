@@ -1,9 +1,9 @@
 //! Reads partitions: a client of its own, which fetches ahead on threads of its own.
 //!
 //! Offsets may have gaps, also at the end of a partition: what a transaction leaves behind its
-//! records, say. No record tells that such an end is reached. When the reader has been idle for a
-//! while and is short of an end, it looks again later; if still nothing came, a second client
-//! looks from the same place, and when that is told that nothing is there, the gap is passed.
+//! records, say. No record tells that such an end is reached. When a reader has been idle for a
+//! while it asks for the ends; where it is short of one and stays so until it asks again, a second
+//! client looks from the same place, and if that is told that nothing is there, the gap is passed.
 
 use super::appends::OUTPUT_ID;
 use super::context::Context;
@@ -25,8 +25,10 @@ use std::time::Duration;
 
 /// How long a reader may be kept from what was there when it was opened.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Idle for so long, a reader makes sure that it is at the ends.
+/// Idle for so long after a record, a reader makes sure that it is at the ends.
 const SILENCE: Duration = Duration::from_millis(50);
+/// The same, when it was at the ends: they may have moved without a record.
+const IDLE: Duration = Duration::from_secs(1);
 /// How long the second client may take to see what is there.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -42,8 +44,10 @@ pub(super) struct KafkaReader {
     met: Option<Result<Record, ReadError>>,
     /// All partitions have been read to their ends at the opening.
     caught_up: bool,
-    /// Not known to be at the ends since then.
-    unsure_since: Option<Duration>,
+    /// When it last read a record or looked at the ends.
+    active_at: Duration,
+    /// It was at the ends then.
+    at_ends: bool,
 }
 
 /// How far a partition is read.
@@ -75,7 +79,8 @@ impl KafkaReader {
             cluster: cluster.clone(),
             client,
             ends,
-            unsure_since: Some(clock.elapsed()),
+            active_at: clock.elapsed(),
+            at_ends: false,
             clock,
             topics: Topic::ALL.into_iter().map(|topic| (cluster.topic(topic), topic)).collect(),
             partitions,
@@ -89,7 +94,8 @@ impl KafkaReader {
         let error = match self.client.poll(timeout) {
             None => return Ok(None),
             Some(Ok(message)) => {
-                self.unsure_since = Some(self.clock.elapsed());
+                self.active_at = self.clock.elapsed();
+                self.at_ends = false;
                 return Ok(read(&self.topics, &message));
             }
             Some(Err(error)) => error,
@@ -126,7 +132,7 @@ impl KafkaReader {
             }
             self.pass_gaps()?;
             if self.clock.elapsed().saturating_sub(began) > CATCH_UP_TIMEOUT {
-                let last = self.client.client().context().last_error().unwrap_or_default();
+                let last = self.client.context().last_error().unwrap_or_default();
                 return Err(ReadError::Unavailable(format!("nothing comes from the log: {last}")));
             }
         }
@@ -134,19 +140,23 @@ impl KafkaReader {
         Ok(None)
     }
 
+    /// How long it is idle before it looks at the ends.
+    const fn look_after(&self) -> Duration {
+        if self.at_ends { IDLE } else { SILENCE }
+    }
+
     /// Makes sure, if it has been idle, that all partitions are at their ends; passes gaps.
     fn pass_gaps(&mut self) -> Result<(), ReadError> {
-        let now = self.clock.elapsed();
-        if self.unsure_since.is_none_or(|since| now.saturating_sub(since) < SILENCE) {
+        if self.clock.elapsed().saturating_sub(self.active_at) < self.look_after() {
             return Ok(());
         }
-        self.unsure_since = Some(now);
         let partitions: Vec<_> = self.partitions.keys().copied().collect();
-        let ends = match self.ends.ends(&partitions) {
+        let ends = self.ends.ends(&partitions);
+        self.active_at = self.clock.elapsed();
+        let ends = match ends {
             Ok(ends) => ends,
             Err(error) => {
                 tracing::debug!(%error, "idle");
-                self.unsure_since = Some(self.clock.elapsed());
                 return Ok(());
             }
         };
@@ -159,9 +169,7 @@ impl KafkaReader {
             place.stuck_at = (place.next < end).then_some(place.next);
             short |= place.stuck_at.is_some();
         }
-        if !short {
-            self.unsure_since = None;
-        }
+        self.at_ends = !short;
         Ok(())
     }
 }
@@ -187,8 +195,7 @@ impl Reader for KafkaReader {
 
     fn wait(&mut self, timeout: Duration) {
         if self.met.is_none() {
-            let timeout = if self.unsure_since.is_some() { timeout.min(SILENCE) } else { timeout };
-            self.met = self.poll(timeout).transpose();
+            self.met = self.poll(timeout.min(self.look_after())).transpose();
         }
     }
 

@@ -89,6 +89,7 @@ impl<'a> Topics<'a> {
     /// Makes the topics that are not there, and refuses those that are unsafe.
     pub(super) fn ensure(&self, single_broker: bool) -> Result<usize, OpenError> {
         let (brokers, described) = self.describe()?;
+        self.refuse_flaws(&described, single_broker)?;
         let missing: Vec<_> = described.iter().filter(|topic| topic.found.is_none()).collect();
         if !missing.is_empty() {
             self.make(&missing, brokers, single_broker)?;
@@ -100,27 +101,27 @@ impl<'a> Topics<'a> {
     /// Refuses topics that are not there or unsafe; gives the least number of replicas.
     pub(super) fn check(&self, single_broker: bool) -> Result<usize, OpenError> {
         let (_, described) = self.describe()?;
-        let mut replicas = usize::MAX;
-        for topic in &described {
-            let Some(found) = &topic.found else {
+        self.refuse_flaws(&described, single_broker)?;
+        let replicas = described.iter().map(|topic| match &topic.found {
+            Some(found) => Ok(found.replicas),
+            None => {
                 let (cluster, topic) = (self.cluster.to_string(), topic.name.clone());
-                return Err(OpenError::Missing { cluster, topic });
-            };
-            if let Some(Flaw { topic, detail }) =
-                flaws(self.cluster, topic, single_broker).into_iter().next()
-            {
-                return Err(OpenError::Unsafe { topic, detail });
+                Err(OpenError::Missing { cluster, topic })
             }
-            replicas = replicas.min(found.replicas);
-        }
-        Ok(replicas)
+        });
+        Ok(replicas.collect::<Result<Vec<_>, _>>()?.into_iter().min().unwrap_or(0))
+    }
+
+    fn refuse_flaws(&self, described: &[Described], single_broker: bool) -> Result<(), OpenError> {
+        let mut flaws = described.iter().flat_map(|t| flaws(self.cluster, t, single_broker));
+        flaws
+            .next()
+            .map_or(Ok(()), |Flaw { topic, detail }| Err(OpenError::Unsafe { topic, detail }))
     }
 
     fn metadata(&self) -> Result<Metadata, OpenError> {
-        let client = self.ends.client();
-        client.fetch_metadata(None, self.timeout).map_err(|error| {
-            let last = client.client().context().last_error();
-            self.unreachable(last.unwrap_or_else(|| error.to_string()))
+        self.ends.client().fetch_metadata(None, self.timeout).map_err(|error| {
+            self.unreachable(self.ends.last_error().unwrap_or_else(|| error.to_string()))
         })
     }
 
