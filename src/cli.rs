@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Tells one order's story from the log, each line with its cause.
     Explain(Explain),
+    /// Asks each part whether it answers, its version, and what is unsafe.
+    Doctor(Doctor),
     /// Shows the log's topics, or what stands on one.
     #[command(subcommand)]
     Topics(Topics),
@@ -122,25 +124,49 @@ pub(crate) struct Explain {
     pub(crate) order_id: String,
 }
 
-/// Where the log is, for commands that only read it.
+/// Where what is shared with other processes is.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct LogAt {
-    /// The event log: `embedded:` is files in the data directory.
-    #[arg(long, env = "WATERMART_LOG_URL", default_value = "embedded:")]
+pub(crate) struct Outside {
+    /// The event log: `embedded:` is files in the data directory, of one process;
+    /// `kafka://h1:9092,h2:9092/NAMESPACE` is shared.
+    #[arg(long, env = "WATERMART_LOG_URL", default_value_t = Location::Embedded)]
     pub(crate) log_url: Location,
-    /// A log of one replica is what is wanted.
+    /// The schema registry: `embedded:` is the schemas compiled in.
+    #[arg(long, env = "WATERMART_REGISTRY_URL", default_value = "embedded:")]
+    pub(crate) registry_url: String,
+    /// Takes a log of one broker: what is acknowledged is lost with it. For tests.
     #[arg(long, env = "WATERMART_SINGLE_BROKER")]
     pub(crate) single_broker: bool,
-    /// How long an outside system may take to answer.
-    #[arg(long, env = "WATERMART_CONNECT_TIMEOUT", default_value = "30s", value_parser = duration)]
+    /// How long an outside system may take to answer at the start.
+    #[arg(long, env = "WATERMART_CONNECT_TIMEOUT", default_value = "30s",
+          value_parser = duration)]
     pub(crate) connect_timeout: Duration,
+}
+
+/// `watermart doctor`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Doctor {
+    /// Where what is shared with other processes is.
+    #[command(flatten)]
+    pub(crate) outside: Outside,
+    /// The view store: `embedded:` is in the data directory.
+    #[arg(long, env = "WATERMART_VIEWS_URL", default_value = "embedded:",
+          value_parser = ["embedded:"])]
+    pub(crate) views_url: String,
+    /// The payment gateway: `sandbox:` or `manual:`.
+    #[arg(long, env = "WATERMART_PAYMENTS_URL", default_value = "sandbox:",
+          value_parser = ["sandbox:", "manual:"])]
+    pub(crate) payments_url: String,
+    /// Webhook secrets, one a line; without it the data directory keeps one.
+    #[arg(long, env = "WATERMART_WEBHOOK_SECRET_FILE")]
+    pub(crate) webhook_secret_file: Option<PathBuf>,
 }
 
 /// `watermart topics`.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Topics {
     /// Lists the topics: partitions, start and end offsets, settings.
-    List(LogAt),
+    List(Outside),
     /// Shows the records of a topic, one a line, decoded.
     Tail(Tail),
 }
@@ -165,7 +191,7 @@ pub(crate) struct Tail {
     pub(crate) follow: bool,
     /// Where the log is.
     #[command(flatten)]
-    pub(crate) log: LogAt,
+    pub(crate) outside: Outside,
 }
 
 /// `watermart bench`.

@@ -4,6 +4,7 @@ mod audit;
 mod bench;
 mod cli;
 mod config;
+mod doctor;
 mod exit;
 mod explain;
 mod load;
@@ -55,6 +56,7 @@ fn dispatch(command: Command, global: &Global) -> Result<(), Failure> {
         Command::Load(options) => load::run(&options, global),
         Command::Audit(arguments) => audit::run(&arguments, global),
         Command::Explain(arguments) => explain::run(&arguments, global),
+        Command::Doctor(arguments) => doctor::run(&arguments, global),
         Command::Topics(arguments) => topics::run(&arguments, global),
         Command::Bench(arguments) => bench::run(&arguments, global.json),
         Command::Completion { shell } => {

@@ -2,7 +2,7 @@
 //! promises rest.
 
 use super::log::{OpenLog, cluster_failure, failure, name, options};
-use crate::cli::{Global, LogAt};
+use crate::cli::{Global, Outside};
 use crate::exit::Failure;
 use crate::stdout::{Ended, Lines};
 use schemas::topic::{Topic, TopicPartition};
@@ -31,7 +31,7 @@ struct Partition {
 }
 
 /// Lists the topics.
-pub(super) fn list(at: &LogAt, global: &Global, lines: &mut Lines) -> Result<(), Ended> {
+pub(super) fn list(at: &Outside, global: &Global, lines: &mut Lines) -> Result<(), Ended> {
     let topics = match &at.log_url {
         Location::Embedded => on_files(at, global)?,
         Location::Cluster(cluster) => on_cluster(at, cluster)?,
@@ -47,7 +47,7 @@ pub(super) fn list(at: &LogAt, global: &Global, lines: &mut Lines) -> Result<(),
     topics.iter().try_for_each(|topic| lines.line(&topic.text()))
 }
 
-fn on_files(at: &LogAt, global: &Global) -> Result<Vec<Listed>, Failure> {
+fn on_files(at: &Outside, global: &Global) -> Result<Vec<Listed>, Failure> {
     let log = OpenLog::open(at, global)?.log;
     let listed = Topic::ALL.into_iter().map(|topic| {
         let partitions: Vec<_> = TopicPartition::all(topic).collect();
@@ -62,7 +62,7 @@ fn on_files(at: &LogAt, global: &Global) -> Result<Vec<Listed>, Failure> {
     listed.collect()
 }
 
-fn on_cluster(at: &LogAt, cluster: &Cluster) -> Result<Vec<Listed>, Failure> {
+fn on_cluster(at: &Outside, cluster: &Cluster) -> Result<Vec<Listed>, Failure> {
     let (_, described, _) =
         kafka::inspect(cluster, options(at)).map_err(|error| cluster_failure(&error))?;
     let listed = described.into_iter().map(|Described { topic, name, found }| {

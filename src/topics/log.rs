@@ -1,6 +1,6 @@
 //! The log as these commands see it: to be read, with the names that its topics have there.
 
-use crate::cli::{Global, LogAt};
+use crate::cli::{Global, Outside};
 use crate::exit::Failure;
 use crate::parts;
 use schemas::topic::{Topic, TopicPartition};
@@ -18,7 +18,7 @@ impl OpenLog {
     ///
     /// # Errors
     /// Damaged, not there, or it does not answer.
-    pub(super) fn open(at: &LogAt, global: &Global) -> Result<Self, Failure> {
+    pub(super) fn open(at: &Outside, global: &Global) -> Result<Self, Failure> {
         let log: Box<dyn EventLog> = match &at.log_url {
             Location::Embedded => Box::new(parts::read_log_beside(&global.data)?),
             Location::Cluster(cluster) => {
@@ -71,7 +71,7 @@ pub(super) fn name(at: &Location, topic: Topic) -> String {
 }
 
 /// Reading what is there needs no more than one replica of it.
-pub(super) fn options(at: &LogAt) -> Options {
+pub(super) fn options(at: &Outside) -> Options {
     Options { connect_timeout: at.connect_timeout, single_broker: true, append_timeout: None }
 }
 

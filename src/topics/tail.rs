@@ -19,7 +19,7 @@ const WAIT: Duration = Duration::from_secs(1);
 
 /// Shows the records.
 pub(super) fn tail(tail: &Tail, global: &Global, lines: &mut Lines) -> Result<(), Ended> {
-    let log = OpenLog::open(&tail.log, global)?;
+    let log = OpenLog::open(&tail.outside, global)?;
     let topic = log.topic(&tail.topic)?;
     let partitions = partitions(topic, tail.partition)?;
     let ends = log.log.ends(&partitions).map_err(|error| failure(&error))?;

@@ -1,16 +1,20 @@
 //! `watermart topics`: what stands on the log, as it is shown.
 
+use crate::doctor::made;
+use crate::servers;
 use crate::shop::{Ask, Shop, basket, command, run};
 use bytes::Bytes;
+use schemas::codec::Codec;
+use schemas::json::to_json;
 use schemas::topic::{Topic, TopicPartition};
 use serde_json::{Value, json};
 use sinks::clock::Clock;
 use sinks::event_log::embedded::{Durability, FileLog};
-use sinks::event_log::{EventLog as _, NewRecord};
+use sinks::event_log::{EventLog, NewRecord, OutputId};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// A shop that has sold this many baskets.
@@ -184,4 +188,110 @@ fn who_stops_reading_ends_it_without_a_word() {
     tail.stderr.take().unwrap().read_to_string(&mut words).unwrap();
     assert_eq!((tail.wait().unwrap().code(), words.as_str()), (Some(0), ""));
     assert!(first.contains("watermart.inventory"));
+}
+
+/// A record as another client shows it: partition, offset, time, key, header, value.
+type Foreign = (u64, u64, i64, String, String, Vec<u8>);
+
+/// What kcat reads of a topic, from its beginning to its end.
+fn kcat(topic: &str) -> Vec<Foreign> {
+    let format = "%p %o %T %h %K %S\n%k%s\n";
+    let output = Command::new("kcat")
+        .args(["-b", &servers::brokers(), "-C", "-q", "-e", "-o", "beginning", "-t", topic])
+        .args(["-f", format])
+        .output()
+        .expect("kcat is there: compose/servers tools installs it");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut rest = &output.stdout[..];
+    let mut records = Vec::new();
+    while !rest.is_empty() {
+        let end = rest.iter().position(|byte| *byte == b'\n').unwrap();
+        let head = std::str::from_utf8(&rest[..end]).unwrap();
+        let [partition, offset, time, header, key, value] =
+            head.split(' ').collect::<Vec<_>>().try_into().unwrap();
+        let (key, value): (usize, usize) = (key.parse().unwrap(), value.parse().unwrap());
+        let body = &rest[end + 1..];
+        records.push((
+            partition.parse().unwrap(),
+            offset.parse().unwrap(),
+            time.parse().unwrap(),
+            String::from_utf8(body[..key].to_vec()).unwrap(),
+            header.to_owned(),
+            body[key..key + value].to_vec(),
+        ));
+        rest = &body[key + value + 1..];
+    }
+    records.sort();
+    records
+}
+
+/// Appends to the log what a shop has on one topic of its files.
+fn copied(shop: &Path, topic: Topic, to: &dyn EventLog) -> usize {
+    let log = FileLog::open_read_only(&shop.join("log")).unwrap();
+    let from: Vec<_> = TopicPartition::all(topic).map(|at| (at, 0)).collect();
+    let mut records = Vec::new();
+    log.reader(&from).unwrap().read(usize::MAX, &mut records).unwrap();
+    let copies = records.into_iter().map(|record| NewRecord {
+        partition: record.partition,
+        key: record.key,
+        value: record.value,
+        output_id: record.output_id,
+    });
+    let answers = to.append(copies.collect()).wait();
+    assert!(answers.iter().all(Result::is_ok));
+    answers.len()
+}
+
+#[test]
+#[ignore = "needs servers: compose/servers test"]
+fn kcat_shows_the_same_records() {
+    let (shop, data) = sold(30);
+    assert_eq!(shop.stop(), Some(0));
+    let url = servers::log_url();
+    let log = made(&url);
+    let count = copied(data.path(), Topic::Orders, &log);
+    let garbage = NewRecord {
+        partition: TopicPartition { topic: Topic::Orders, partition: 15 },
+        key: Bytes::from_static(b"C1"),
+        value: Bytes::from_static(b"\0\0\0\0\xff\n \n"),
+        output_id: Some(OutputId { epoch: 1_000_000, n: 7 }),
+    };
+    assert!(log.append(vec![garbage]).wait().iter().all(Result::is_ok));
+    drop(log);
+
+    let name = format!("{}.orders", url.rsplit('/').next().unwrap());
+    let outside = ["--json", "--log-url", url.as_str()];
+    let mut shown = lines(data.path(), &[&["topics", "tail", &name][..], &outside].concat());
+    shown.sort_by_key(|line| (line["partition"].as_u64(), line["offset"].as_u64()));
+    let codec = Codec::compiled();
+    let foreign = kcat(&name);
+    assert_eq!((shown.len(), foreign.len()), (count + 1, count + 1));
+    for (line, (partition, offset, time, key, header, value)) in shown.iter().zip(foreign) {
+        let mut expected = json!({
+            "topic": name, "partition": partition, "offset": offset, "key": key,
+            "appended_at": schemas::time::Timestamp(time).rfc3339(),
+            "watermart_id": header.strip_prefix("watermart-id=").unwrap(),
+        });
+        if let Ok((envelope, event)) = codec.decode(&value) {
+            expected["type"] = event.kind().name().into();
+            expected["event"] = to_json(Some(&envelope), &event);
+        } else {
+            expected["type"] = Value::Null;
+            expected["event"] = Value::Null;
+            expected["undecodable"] = "unknown schema id 255".into();
+            expected["value_base64"] = "AAAAAP8KIAo=".into();
+        }
+        assert_eq!(*line, expected);
+    }
+
+    let listed = lines(data.path(), &[&["topics", "list"][..], &outside].concat()).remove(0);
+    let topics = listed["topics"].as_array().unwrap();
+    let orders = topics.iter().find(|topic| topic["topic"] == *name).unwrap();
+    assert_eq!(
+        (&orders["replication"], orders["settings"]["retention.ms"].as_str()),
+        (&json!(1), Some("-1"))
+    );
+    let ends =
+        orders["partitions"].as_array().unwrap().iter().map(|at| at["end"].as_u64().unwrap());
+    assert_eq!(ends.sum::<u64>(), u64::try_from(count + 1).unwrap());
 }
