@@ -58,9 +58,8 @@ fn stopped(
 /// Why a log or views could not be read, as the end of the command.
 pub(crate) fn failure(error: &AuditError) -> Failure {
     match error {
-        AuditError::Log(ReadError::Damaged { .. }) | AuditError::Views(_) => {
-            Failure::Damaged(error.to_string())
-        }
+        AuditError::Log(ReadError::Damaged { .. } | ReadError::BeyondEnd { .. })
+        | AuditError::Views(_) => Failure::Damaged(error.to_string()),
         AuditError::Log(ReadError::BelowStart { .. } | ReadError::Unavailable(_))
         | AuditError::Shop(_) => Failure::Unreachable(error.to_string()),
     }

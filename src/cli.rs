@@ -52,6 +52,11 @@ pub(crate) enum Command {
     Audit(Box<AuditArgs>),
     /// Tells one order's story from the log, each line with its cause.
     Explain(Box<Explain>),
+    /// Asks each part whether it answers, its version, and what is unsafe.
+    Doctor(Doctor),
+    /// Shows the log's topics, or what stands on one.
+    #[command(subcommand)]
+    Topics(Topics),
     /// Measures one part.
     Bench(Bench),
     /// Prints the completion script of a shell.
@@ -229,6 +234,57 @@ pub(crate) struct AuditArgs {
 pub(crate) struct Explain {
     /// Which order: `ord_..`.
     pub(crate) order_id: String,
+    #[command(flatten)]
+    pub(crate) outside: Outside,
+}
+
+/// `watermart doctor`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Doctor {
+    /// Where what is shared with other processes is.
+    #[command(flatten)]
+    pub(crate) outside: Outside,
+    /// The view store: `embedded:` is in the data directory.
+    #[arg(long, env = "WATERMART_VIEWS_URL", default_value = "embedded:",
+          value_parser = ["embedded:"])]
+    pub(crate) views_url: String,
+    /// The payment gateway: `sandbox:` or `manual:`.
+    #[arg(long, env = "WATERMART_PAYMENTS_URL", default_value = "sandbox:",
+          value_parser = ["sandbox:", "manual:"])]
+    pub(crate) payments_url: String,
+    /// Webhook secrets, one a line; without it the data directory keeps one.
+    #[arg(long, env = "WATERMART_WEBHOOK_SECRET_FILE")]
+    pub(crate) webhook_secret_file: Option<PathBuf>,
+}
+
+/// `watermart topics`.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Topics {
+    /// Lists the topics: partitions, start and end offsets, settings.
+    List(Outside),
+    /// Shows the records of a topic, one a line, decoded.
+    Tail(Tail),
+}
+
+/// `watermart topics tail`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Tail {
+    /// Which topic, with or without the namespace: `orders`, `watermart.orders`.
+    pub(crate) topic: String,
+    /// The first offset, of each partition; without it the first that is kept, or with `--follow`
+    /// the next that comes.
+    #[arg(long, env = "WATERMART_FROM")]
+    pub(crate) from: Option<u64>,
+    /// How many records at most; without it all that stand there now.
+    #[arg(long, env = "WATERMART_COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// One partition alone.
+    #[arg(long, env = "WATERMART_PARTITION")]
+    pub(crate) partition: Option<u16>,
+    /// Goes on with what comes, until it is stopped.
+    #[arg(long, env = "WATERMART_FOLLOW")]
+    pub(crate) follow: bool,
+    /// Where the log is.
     #[command(flatten)]
     pub(crate) outside: Outside,
 }

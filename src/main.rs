@@ -4,6 +4,7 @@ mod audit;
 mod bench;
 mod cli;
 mod config;
+mod doctor;
 mod engine;
 mod exit;
 mod explain;
@@ -17,6 +18,8 @@ mod query;
 mod running_shop;
 mod server;
 mod serving;
+mod stdout;
+mod topics;
 mod up;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -63,6 +66,8 @@ fn dispatch(command: Command, global: &Global) -> Result<(), Failure> {
         Command::Load(options) => load::run(&options, global),
         Command::Audit(arguments) => audit::run(&arguments, global),
         Command::Explain(arguments) => explain::run(&arguments, global),
+        Command::Doctor(arguments) => doctor::run(&arguments, global),
+        Command::Topics(arguments) => topics::run(&arguments, global),
         Command::Bench(arguments) => bench::run(&arguments, global.json),
         Command::Completion { shell } => {
             let mut command = Cli::command();

@@ -37,7 +37,9 @@ impl From<ReadError> for Failure {
         let text = error.to_string();
         match error {
             ReadError::Unavailable(_) => Self::Unavailable(text),
-            ReadError::BelowStart { .. } | ReadError::Damaged { .. } => Self::Damaged(text),
+            ReadError::BelowStart { .. }
+            | ReadError::BeyondEnd { .. }
+            | ReadError::Damaged { .. } => Self::Damaged(text),
         }
     }
 }

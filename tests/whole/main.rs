@@ -5,9 +5,12 @@
 
 mod beside;
 mod crash;
+mod doctor;
 mod edge;
 mod journeys;
 mod problems;
 mod sabotage;
+mod servers;
 mod shop;
 mod tidy;
+mod topics;
