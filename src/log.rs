@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// How long callers wait to hear that their action is durable.
 const CALLERS_WAIT: Duration = Duration::from_secs(10);
+/// Before topics that are not there yet are looked for again.
+const TOPICS_LOOK: Duration = Duration::from_millis(200);
 
 /// The log of a process. A clone is the same one.
 #[derive(Clone)]
@@ -105,14 +107,15 @@ impl LogSource {
         }
     }
 
-    /// For those who append nothing, and make nothing that is not there.
+    /// For those who append nothing, and make nothing that is not there: processes that start
+    /// together wait for the one of them that makes the topics.
     ///
     /// # Errors
     /// It does not answer, or cannot be used.
     pub(crate) fn to_read(&self) -> Result<OpenLog, Failure> {
         match self {
             Self::Files(files) => Ok(OpenLog { log: Arc::clone(files), replicas: None }),
-            Self::Brokers(brokers) => Ok(brokers.to_read(brokers.single_broker)?.into()),
+            Self::Brokers(brokers) => Ok(brokers.wait_to_read()?.into()),
         }
     }
 }
@@ -133,9 +136,22 @@ impl Brokers {
         Options { connect_timeout, single_broker, append_timeout }
     }
 
-    fn to_read(&self, single_broker: bool) -> Result<KafkaLog, Failure> {
+    fn to_read(&self, single_broker: bool) -> Result<KafkaLog, OpenError> {
         let options = Options { single_broker, ..self.options(None) };
-        KafkaLog::open_read_only(&self.cluster, options).map_err(|error| failure(&error))
+        KafkaLog::open_read_only(&self.cluster, options)
+    }
+
+    fn wait_to_read(&self) -> Result<KafkaLog, Failure> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.to_read(self.single_broker) {
+                Err(OpenError::Missing { .. }) if waited < self.connect_timeout => {
+                    waited += TOPICS_LOOK;
+                    std::thread::sleep(TOPICS_LOOK);
+                }
+                opened => return opened.map_err(|error| failure(&error)),
+            }
+        }
     }
 }
 
@@ -150,7 +166,7 @@ pub(crate) fn read(
     beside: bool,
 ) -> Result<Box<dyn EventLog>, Failure> {
     match Brokers::of(outside) {
-        Some(brokers) => Ok(Box::new(brokers.to_read(true)?)),
+        Some(brokers) => Ok(Box::new(brokers.to_read(true).map_err(|error| failure(&error))?)),
         None if beside => Ok(Box::new(parts::read_log_beside(data)?)),
         None => Ok(Box::new(parts::read_log(data)?)),
     }
