@@ -1,11 +1,11 @@
 //! `watermart audit`: the second opinion on a shop's log and views. Exit 1 if anything does not
 //! hold. Of a stopped shop both are read from its directory; beside a running one, the log from
-//! there and the views over HTTP.
+//! there and the views over HTTP. On a cluster the log is read there in either case.
 
 use crate::cli::{AuditArgs, Global};
 use crate::exit::Failure;
-use crate::parts;
 use crate::running_shop::RunningShop;
+use crate::{log, parts};
 use audit::{AuditError, Ledger, Report};
 use schemas::codec::Codec;
 use sinks::event_log::ReadError;
@@ -23,12 +23,13 @@ pub(crate) fn run(arguments: &AuditArgs, global: &Global) -> Result<(), Failure>
         File::open(path).and_then(|file| Ledger::read(BufReader::new(file))).map_err(named)
     });
     let ledger = ledger.transpose()?;
+    let codec = parts::codec(&arguments.outside)?;
     let report = match shop {
         Some(shop) => {
-            let log = parts::read_log_beside(&global.data)?;
-            audit::audit_beside(&log, &Codec::compiled(), &shop, ledger)
+            let log = log::read(&arguments.outside, &global.data, true)?;
+            audit::audit_beside(&*log, &codec, &shop, ledger)
         }
-        None => stopped(global, ledger)?,
+        None => stopped(arguments, global, &codec, ledger)?,
     };
     let report = report.map_err(|error| failure(&error))?;
     print(&report, global.json);
@@ -40,13 +41,18 @@ pub(crate) fn run(arguments: &AuditArgs, global: &Global) -> Result<(), Failure>
     Err(Failure::Check(format!("the audit found breaches of {}", broken.join(", "))))
 }
 
-fn stopped(global: &Global, ledger: Option<Ledger>) -> Result<Result<Report, AuditError>, Failure> {
-    let log = parts::read_log(&global.data)?;
+fn stopped(
+    arguments: &AuditArgs,
+    global: &Global,
+    codec: &Codec,
+    ledger: Option<Ledger>,
+) -> Result<Result<Report, AuditError>, Failure> {
+    let log = log::read(&arguments.outside, &global.data, false)?;
     let dir = parts::views_dir(&global.data);
     // Opening a store that is not there would make one.
     let views = if dir.is_dir() { Some(parts::open_views(&global.data)?) } else { None };
     let views: Option<&dyn ViewStore> = views.as_ref().map(|views: &EmbeddedViews| views as _);
-    Ok(audit::audit(&log, &Codec::compiled(), views, ledger))
+    Ok(audit::audit(&*log, codec, views, ledger))
 }
 
 /// Why a log or views could not be read, as the end of the command.

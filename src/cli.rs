@@ -40,12 +40,18 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Runs the whole shop in one process.
     Up(Box<Up>),
+    /// Takes actions in and puts them on the log; as many may run as one likes.
+    Ingest(Box<Ingest>),
+    /// Decides what is on the log: of several, one leads and the others stand by.
+    Process(Box<Process>),
+    /// Answers reads, from views of its own that follow the log; as many may run as one likes.
+    Query(Box<Query>),
     /// Sends a load to a running shop and reports what came of it.
     Load(Box<loadgen::Options>),
     /// Checks the log and the views against the invariants, with code of its own.
-    Audit(AuditArgs),
+    Audit(Box<AuditArgs>),
     /// Tells one order's story from the log, each line with its cause.
-    Explain(Explain),
+    Explain(Box<Explain>),
     /// Asks each part whether it answers, its version, and what is unsafe.
     Doctor(Doctor),
     /// Shows the log's topics, or what stands on one.
@@ -69,61 +75,6 @@ pub(crate) enum Auth {
     On,
 }
 
-/// `watermart up`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Up {
-    /// The address to listen on.
-    #[arg(long, env = "WATERMART_HOST", default_value = "127.0.0.1")]
-    pub(crate) host: IpAddr,
-    /// The port; 0 is any that is free.
-    #[arg(long, env = "WATERMART_PORT", default_value_t = 8080)]
-    pub(crate) port: u16,
-    /// Timely workers, 1 to 64.
-    #[arg(long, env = "WATERMART_WORKERS", default_value_t = 1,
-          value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(crate) workers: u16,
-    /// How long an unpaid order keeps its units: 250ms, 2s, 15m, 24h.
-    #[arg(long, env = "WATERMART_RESERVATION_TIMEOUT", default_value = "15m",
-          value_parser = duration)]
-    pub(crate) reservation_timeout: Duration,
-    /// Whether callers must show who they are.
-    #[arg(long, env = "WATERMART_AUTH", value_enum, default_value_t = Auth::Off)]
-    pub(crate) auth: Auth,
-    /// Webhook secrets, one a line; without it the data directory keeps one.
-    #[arg(long, env = "WATERMART_WEBHOOK_SECRET_FILE")]
-    pub(crate) webhook_secret_file: Option<PathBuf>,
-    /// The event log: `embedded:` is files in the data directory.
-    #[arg(long, env = "WATERMART_LOG_URL", default_value = "embedded:")]
-    pub(crate) log_url: String,
-    /// The schema registry: `embedded:` is the schemas compiled in.
-    #[arg(long, env = "WATERMART_REGISTRY_URL", default_value = "embedded:")]
-    pub(crate) registry_url: String,
-    /// The view store: `embedded:` is in the data directory.
-    #[arg(long, env = "WATERMART_VIEWS_URL", default_value = "embedded:")]
-    pub(crate) views_url: String,
-    /// The payment gateway: `sandbox:` or `manual:`.
-    #[arg(long, env = "WATERMART_PAYMENTS_URL", default_value = "sandbox:")]
-    pub(crate) payments_url: String,
-}
-
-/// `watermart audit`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct AuditArgs {
-    /// A running shop, whose views are read over HTTP; without it the data directory's are.
-    #[arg(long, env = "WATERMART_URL")]
-    pub(crate) url: Option<String>,
-    /// A load generator's ledger to compare with.
-    #[arg(long, env = "WATERMART_LEDGER")]
-    pub(crate) ledger: Option<PathBuf>,
-}
-
-/// `watermart explain`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Explain {
-    /// Which order: `ord_..`.
-    pub(crate) order_id: String,
-}
-
 /// Where what is shared with other processes is.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Outside {
@@ -141,6 +92,150 @@ pub(crate) struct Outside {
     #[arg(long, env = "WATERMART_CONNECT_TIMEOUT", default_value = "30s",
           value_parser = duration)]
     pub(crate) connect_timeout: Duration,
+}
+
+/// Where a server is found, and who may ask it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Door {
+    /// The address to listen on.
+    #[arg(long, env = "WATERMART_HOST", default_value = "127.0.0.1")]
+    pub(crate) host: IpAddr,
+    /// The port; 0 is any that is free.
+    #[arg(long, env = "WATERMART_PORT", default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// Whether callers must show who they are.
+    #[arg(long, env = "WATERMART_AUTH", value_enum, default_value_t = Auth::Off)]
+    pub(crate) auth: Auth,
+}
+
+/// The threads that decide.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Work {
+    /// Timely workers, 1 to 64.
+    #[arg(long, env = "WATERMART_WORKERS", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) workers: u16,
+}
+
+/// How a process leads that may.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Lead {
+    /// How long an unpaid order keeps its units: 250ms, 2s, 15m, 24h.
+    #[arg(long, env = "WATERMART_RESERVATION_TIMEOUT", default_value = "15m",
+          value_parser = some_time)]
+    pub(crate) reservation_timeout: Duration,
+    /// The payment gateway: `sandbox:` or `manual:`.
+    #[arg(long, env = "WATERMART_PAYMENTS_URL", default_value = "sandbox:")]
+    pub(crate) payments_url: Payments,
+    /// Leads as soon as the log is replayed, whoever leads now; else it waits until nobody has for
+    /// 3 s.
+    #[arg(long, env = "WATERMART_TAKE_OVER")]
+    pub(crate) take_over: bool,
+}
+
+/// Who may send webhooks.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Webhooks {
+    /// Webhook secrets, one a line; without it the data directory keeps one.
+    #[arg(long, env = "WATERMART_WEBHOOK_SECRET_FILE")]
+    pub(crate) webhook_secret_file: Option<PathBuf>,
+}
+
+/// Where views are.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Views {
+    /// The view store: `embedded:` is in the data directory.
+    #[arg(long, env = "WATERMART_VIEWS_URL", default_value = "embedded:")]
+    pub(crate) views_url: String,
+}
+
+/// The payment gateways that this build knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Payments {
+    /// The built-in sandbox.
+    #[value(name = "sandbox:")]
+    Sandbox,
+    /// Nobody is asked.
+    #[value(name = "manual:")]
+    Manual,
+}
+
+/// `watermart up`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) door: Door,
+    #[command(flatten)]
+    pub(crate) work: Work,
+    #[command(flatten)]
+    pub(crate) lead: Lead,
+    #[command(flatten)]
+    pub(crate) webhooks: Webhooks,
+    #[command(flatten)]
+    pub(crate) outside: Outside,
+    #[command(flatten)]
+    pub(crate) views: Views,
+}
+
+/// `watermart ingest`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Ingest {
+    #[command(flatten)]
+    pub(crate) door: Door,
+    #[command(flatten)]
+    pub(crate) webhooks: Webhooks,
+    #[command(flatten)]
+    pub(crate) outside: Outside,
+}
+
+/// `watermart process`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Process {
+    #[command(flatten)]
+    pub(crate) door: Door,
+    #[command(flatten)]
+    pub(crate) work: Work,
+    #[command(flatten)]
+    pub(crate) lead: Lead,
+    #[command(flatten)]
+    pub(crate) webhooks: Webhooks,
+    #[command(flatten)]
+    pub(crate) outside: Outside,
+}
+
+/// `watermart query`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Query {
+    #[command(flatten)]
+    pub(crate) door: Door,
+    #[command(flatten)]
+    pub(crate) work: Work,
+    #[command(flatten)]
+    pub(crate) outside: Outside,
+    #[command(flatten)]
+    pub(crate) views: Views,
+}
+
+/// `watermart audit`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// A running shop, whose views are read over HTTP; without it the data directory's are.
+    #[arg(long, env = "WATERMART_URL")]
+    pub(crate) url: Option<String>,
+    /// A load generator's ledger to compare with.
+    #[arg(long, env = "WATERMART_LEDGER")]
+    pub(crate) ledger: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) outside: Outside,
+}
+
+/// `watermart explain`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Explain {
+    /// Which order: `ord_..`.
+    pub(crate) order_id: String,
+    #[command(flatten)]
+    pub(crate) outside: Outside,
 }
 
 /// `watermart doctor`.
@@ -220,6 +315,12 @@ pub(crate) enum BenchName {
     Log,
     /// Half of all lines on one product; and scarce stock.
     HotProduct,
+}
+
+/// A [`duration`] of at least a millisecond.
+fn some_time(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time.is_zero() { Err("must be at least 1ms".to_owned()) } else { Ok(time) }
 }
 
 /// Reads `250ms`, `2s`, `15m`, `24h`.

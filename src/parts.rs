@@ -1,4 +1,4 @@
-//! The parts of a shop in a data directory, and how their errors end the command.
+//! The parts of a shop, by URL and in a data directory, and how their errors end the command.
 //!
 //! | in the directory | is |
 //! |---|---|
@@ -7,11 +7,85 @@
 //! | `sandbox/` | what the sandbox gateway remembers |
 //! | `webhook-secret` | what signs and proves webhooks |
 
+use crate::cli::{Outside, Views};
 use crate::exit::Failure;
+use crate::log::LogSource;
+use schemas::codec::Codec;
 use sinks::clock::Clock;
+use sinks::event_log::EventLog;
 use sinks::event_log::embedded::{Durability, FileLog, OpenError};
+use sinks::view_store::ViewStore;
 use sinks::view_store::embedded::{EmbeddedViews, OpenError as ViewsError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What every server works with.
+pub(crate) struct Opened {
+    /// The one clock.
+    pub(crate) clock: Clock,
+    /// The schemas.
+    pub(crate) codec: Arc<Codec>,
+    /// Where the log is.
+    pub(crate) source: LogSource,
+    /// The log as the server's callers use it.
+    pub(crate) log: Arc<dyn EventLog>,
+}
+
+impl Opened {
+    /// Opens what is shared with other processes: the log that `find` finds, as callers `open`
+    /// it. The data directory is made.
+    ///
+    /// # Errors
+    /// A part cannot be had.
+    pub(crate) fn open(
+        outside: &Outside,
+        data: &Path,
+        find: fn(&Outside, &Path, &Clock) -> Result<LogSource, Failure>,
+        open: fn(&LogSource) -> Result<Arc<dyn EventLog>, Failure>,
+    ) -> Result<Self, Failure> {
+        let clock = Clock::system();
+        std::fs::create_dir_all(data)
+            .map_err(|error| Failure::flag("data", format!("{}: {error}", data.display())))?;
+        let codec = codec(outside)?;
+        let source = find(outside, data, &clock)?;
+        let log = open(&source)?;
+        Ok(Self { clock, codec, source, log })
+    }
+}
+
+/// The schemas, as `--registry-url` says.
+///
+/// # Errors
+/// The registry is not one that this build knows.
+pub(crate) fn codec(outside: &Outside) -> Result<Arc<Codec>, Failure> {
+    known("registry-url", &outside.registry_url)?;
+    Ok(Arc::new(Codec::compiled()))
+}
+
+/// Opens the view store, as `--views-url` says.
+///
+/// # Errors
+/// It is not one that this build knows; in use, damaged, or not to be had.
+pub(crate) fn views(views: &Views, data: &Path) -> Result<Arc<EmbeddedViews>, Failure> {
+    known("views-url", &views.views_url)?;
+    Ok(Arc::new(open_views(data)?))
+}
+
+/// Makes the views durable, at the end.
+///
+/// # Errors
+/// The store does not take them.
+pub(crate) fn flush(views: &dyn ViewStore) -> Result<(), Failure> {
+    views.flush().map_err(|error| Failure::Damaged(format!("could not write the views: {error}")))
+}
+
+fn known(flag: &str, url: &str) -> Result<(), Failure> {
+    if url == "embedded:" {
+        return Ok(());
+    }
+    let detail = format!("`{url}` is not known to this build; it knows `embedded:`");
+    Err(Failure::flag(flag, detail))
+}
 
 /// Where the log's files are.
 #[must_use]

@@ -16,6 +16,10 @@
 //!   an answer is read again.
 //! - A lost webhook is made good by appending what the attempt says, so that any provider which can
 //!   be asked will do. If the webhook comes as well, the order hears the same twice.
+//! - A process has a worker only while its engine leads: of several processes one asks. The one
+//!   that led before may have asked for what is found open here, and be answered late; then both
+//!   ask with the same key, and the order hears the same twice. What was answered is
+//!   [recalled](PaymentGateway::recall) to the gateway, whoever had asked.
 //! - The results read here are any caller's: one that cannot be decoded is skipped, the engine
 //!   makes a dead letter of it. A request that cannot be decoded ends the worker.
 
@@ -112,6 +116,7 @@ impl PaymentWorker {
     /// It had ended already.
     pub fn stop(self) -> Result<(), PaymentWorkerError> {
         self.stopping.store(true, Ordering::Release);
+        self.thread.thread().unpark();
         self.thread.join().unwrap_or(Err(PaymentWorkerError::Panicked))
     }
 }

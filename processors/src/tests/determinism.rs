@@ -5,6 +5,7 @@
 use super::history::{Dealt, Scribe, Step, steps};
 use crate::engine::{Engine, Options, Parts, Role};
 use crate::epoch::OPERATORS;
+use crate::failure::Failure;
 use bytes::Bytes;
 use schemas::codec::Codec;
 use schemas::events::Event;
@@ -39,7 +40,7 @@ pub(super) struct Outcome {
 }
 
 /// Runs the engine over what stands in `dir` until all plans are done.
-pub(super) fn replay(dir: &Path, workers: usize, hash_seed: u64) -> Result<Outcome, String> {
+pub(super) fn replay(dir: &Path, workers: usize, hash_seed: u64) -> Result<Outcome, Failure> {
     let clock = Clock::manual(Timestamp(0));
     let log: Arc<dyn EventLog> =
         Arc::new(FileLog::open(&dir.join("log"), clock.clone(), Durability::NotDurable).unwrap());
@@ -47,7 +48,7 @@ pub(super) fn replay(dir: &Path, workers: usize, hash_seed: u64) -> Result<Outco
     let plans_end = log.ends(&[TopicPartition { topic: Topic::Epochs, partition: 0 }]).unwrap()[0];
     let parts = Parts {
         log: Arc::clone(&log),
-        views: Arc::clone(&views),
+        views: Some(Arc::clone(&views)),
         codec: Arc::new(Codec::compiled()),
         clock,
     };
@@ -104,7 +105,7 @@ pub(super) fn written(steps: &[Step], dealt: Dealt) -> TempDir {
     dir
 }
 
-fn check(outcome: Result<Outcome, String>, reference: &Outcome, what: &str) {
+fn check(outcome: Result<Outcome, Failure>, reference: &Outcome, what: &str) {
     let outcome = outcome.unwrap();
     assert_eq!(outcome.digests, reference.digests, "digests, {what}");
     for (ours, theirs) in outcome.state.iter().zip(&reference.state) {

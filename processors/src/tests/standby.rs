@@ -5,7 +5,8 @@ use super::determinism::{SEED, outputs, replay};
 use super::history::{Step, steps};
 use crate::engine::{Engine, Options, Parts, Role};
 use crate::hub::State;
-use crate::planner::{DRAINED, JUMPED, PASSIVE};
+use crate::planner::{DRAINED, JUMPED};
+use crate::standing::Standing;
 use bytes::Bytes;
 use schemas::codec::Codec;
 use schemas::events::dead_letters::{DeadLetter, DeadLetterCause};
@@ -43,7 +44,7 @@ impl Process {
         let (clock, dir) = (Clock::manual(BEGIN), TempDir::new().unwrap());
         let parts = Parts {
             log: Arc::clone(log),
-            views: Arc::new(EmbeddedViews::open(dir.path()).unwrap()),
+            views: Some(Arc::new(EmbeddedViews::open(dir.path()).unwrap())),
             codec: Arc::new(Codec::compiled()),
             clock: clock.clone(),
         };
@@ -52,8 +53,8 @@ impl Process {
         Self { engine: Engine::start(&parts, options).unwrap(), clock, _views: dir }
     }
 
-    fn is(&self, why: Option<&str>) {
-        self.engine.wait_until(|state| state.not_ready.as_deref() == why).unwrap();
+    fn is(&self, standing: Standing) {
+        self.engine.wait_until(|state| state.standing == standing).unwrap();
     }
 
     /// Waits until it has applied so many records, and everything planned is done.
@@ -118,9 +119,9 @@ fn a_standby_claims_after_three_seconds_without_a_plan_and_never_before() {
     let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 5));
     let log = open(dir.path());
     let first = Process::start(&log, Role::Leads);
-    first.is(None);
+    first.is(Standing::Leads);
     let second = Process::start(&log, Role::StandsBy);
-    second.is(Some(PASSIVE));
+    second.is(Standing::Waits);
     let mut said = 0;
     for step in &steps[..3] {
         // Twice this is more than the silence, but for the plan in between.
@@ -134,8 +135,8 @@ fn a_standby_claims_after_three_seconds_without_a_plan_and_never_before() {
     assert!(published > 0);
 
     second.passes(SILENCE);
-    second.is(None);
-    first.is(Some(PASSIVE));
+    second.is(Standing::Leads);
+    first.is(Standing::Follows);
     said += say(log.as_ref(), &steps[3]);
     first.has_applied(said);
     second.has_applied(said);
@@ -143,8 +144,8 @@ fn a_standby_claims_after_three_seconds_without_a_plan_and_never_before() {
 
     // The old one comes back the same way.
     first.passes(SILENCE);
-    first.is(None);
-    second.is(Some(PASSIVE));
+    first.is(Standing::Leads);
+    second.is(Standing::Follows);
     said += say(log.as_ref(), &steps[4]);
     first.has_applied(said);
     second.has_applied(said);
@@ -184,20 +185,20 @@ fn who_takes_over_publishes_what_the_leader_did_not_get_to() {
     let log = open(dir.path());
     let cut_off: Arc<dyn EventLog> = Arc::new(WithoutOutputs(Arc::clone(&log)));
     let first = Process::start(&cut_off, Role::Leads);
-    first.is(None);
+    first.is(Standing::Leads);
     let second = Process::start(&log, Role::StandsBy);
     let said = say(log.as_ref(), &steps[0]) + say(log.as_ref(), &steps[1]);
     second.has_applied(said);
     assert_eq!(each_output_once(log.as_ref()), 0, "a follower publishes nothing");
 
-    second.is(Some(PASSIVE));
+    second.is(Standing::Follows);
     second.passes(SILENCE);
-    second.is(None);
+    second.is(Standing::Leads);
     second.engine.wait_until(|state| state.spooled() == 0).unwrap();
     let published = each_output_once(log.as_ref());
     assert!(published > 0);
     // The old leader finds its outputs on the log, and lets go of them.
-    first.is(Some(PASSIVE));
+    first.is(Standing::Follows);
     first.engine.wait_until(|state| state.spooled() == 0).unwrap();
     for process in [first, second] {
         process.engine.stop().unwrap();
@@ -210,21 +211,21 @@ fn drained_planning_goes_on_under_the_next_claim() {
     let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 2));
     let log = open(dir.path());
     let first = Process::start(&log, Role::Leads);
-    first.is(None);
+    first.is(Standing::Leads);
     let mut said = say(log.as_ref(), &steps[0]);
     first.has_applied(said);
     let generation = first.engine.status().generation.unsigned_abs();
     say_to_planner(log.as_ref(), PlanningDrained { generation: generation + 1_000 });
     say_to_planner(log.as_ref(), PlanningDrained { generation });
-    first.is(Some(DRAINED));
+    first.is(Standing::Halts(DRAINED));
     let [_, plans] = claims_and_plans(log.as_ref());
     said += say(log.as_ref(), &steps[1]);
     let next = Process::start(&log, Role::StandsBy);
-    next.is(Some(PASSIVE));
+    next.is(Standing::Waits);
     next.passes(SILENCE);
-    next.is(None);
+    next.is(Standing::Leads);
     next.has_applied(said);
-    first.is(Some(PASSIVE));
+    first.is(Standing::Follows);
     first.has_applied(said);
     let [claims, planned] = claims_and_plans(log.as_ref());
     assert_eq!((claims, planned > plans), (2, true), "the records waited for the next claim");
@@ -241,18 +242,18 @@ fn a_clock_that_was_set_waits_for_the_operators_word() {
         say_to_planner(log.as_ref(), TimeAccepted { wall_ms: process.clock.now() });
     };
     let process = Process::start(&log, Role::Leads);
-    process.is(None);
+    process.is(Standing::Leads);
     process.clock.set_ahead(Duration::from_secs(3_600));
     process.engine.wake();
-    process.is(Some(JUMPED));
+    process.is(Standing::Halts(JUMPED));
     word(&process);
-    process.is(None);
+    process.is(Standing::Leads);
     process.has_applied(say(log.as_ref(), &steps[0]));
     process.engine.stop().unwrap();
 
     // The word was for that process: the next one's clock is its own.
     let next = Process::start(&log, Role::Leads);
-    next.is(None);
+    next.is(Standing::Leads);
     assert!(next.engine.wait_until(|state| state.time_accepted.is_none()).is_ok());
     next.engine.stop().unwrap();
 }

@@ -13,6 +13,11 @@
 //! The other verbs are answered at once, by what the payment then is (`ledger.rs`). An attempt is
 //! in the journal before its call returns; what is to be told is worked out from the journal, so a
 //! restart tells what was due meanwhile, and tells again what it does not know to be accepted.
+//!
+//! A process that takes over from another has a sandbox of its own. What the other's was asked for
+//! and answered stands on the log, from which the payment worker has it recalled: the answer to a
+//! call depends on the calls before it and nothing else, so the books come out the same. What the
+//! other's had not answered yet is asked for here; if it answers too, late, it says the same.
 
 mod courier;
 mod journal;
@@ -125,6 +130,12 @@ impl PaymentGateway for Sandbox {
     fn attempt(&self, idempotency_key: &str) -> Result<Attempt, GatewayError> {
         let books = self.shared.lock();
         Ok(books.ledger.attempt(KeyHash::of(idempotency_key), self.clock.now()))
+    }
+
+    fn recall(&self, call: &Call) {
+        // Not for the journal: the log keeps it.
+        let key = KeyHash::of(&call.idempotency_key);
+        self.shared.lock().ledger.recall(key, call.request);
     }
 
     fn answers(&self) -> bool {
