@@ -59,10 +59,10 @@ fn start(
     let Opened { clock, codec, source, .. } = opened;
     let open = if role.may_lead() { LogSource::for_engine } else { LogSource::to_read };
     let (codec, clock, source) = (Arc::clone(codec), clock.clone(), source.clone());
-    let parts = Parts { log: open(&source)?, views, codec, clock };
+    let parts = Parts { log: open(&source)?.log, views, codec, clock };
     let hash_seed = std::process::id().into();
     let options = Options { workers: work.workers.into(), settings, hash_seed, role };
-    let reopen = Box::new(move || open(&source).map_err(again));
+    let reopen = Box::new(move || open(&source).map(|open| open.log).map_err(again));
     Supervisor::start(Supplies { parts, options, role_again, reopen, gateway }).map_err(failure)
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn status(
     supervisor: &Supervisor,
     work: Work,
     following: &'static str,
-    log_replication: Option<u16>,
+    log_replication: Option<usize>,
 ) -> impl Fn() -> ProcessStatus + Send + Sync + use<> {
     let report = supervisor.report_source();
     move || {

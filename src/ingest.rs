@@ -39,14 +39,14 @@ impl WayIn {
         let opened =
             Opened::open(&flags.outside, data, LogSource::find_shared, LogSource::for_callers)?;
         let secrets = payments::secrets(&flags.webhooks, data)?;
-        let Opened { clock, codec, source, log } = opened;
+        let Opened { clock, codec, log, replicas, .. } = opened;
         let ports = Ports { log: Arc::clone(&log), codec, decisions: None };
         let ingest = Ingest::new(ports, clock.clone(), secrets, Limits::default());
-        let (taking, log_replication) = (ingest.clone(), source.replication());
+        let taking = ingest.clone();
         let status = move || ProcessStatus {
             ready: taking.refused().map_or(Ok("ok"), Err),
             engine: None,
-            log_replication,
+            log_replication: replicas,
         };
         let running = Running::new(Arc::clone(&log), clock, Arc::new(status));
         Ok(Self { log, ingest, running })

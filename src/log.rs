@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// How long callers wait to hear that their action is durable.
 const CALLERS_WAIT: Duration = Duration::from_secs(10);
+/// Before topics that are not there yet are looked for again.
+const TOPICS_LOOK: Duration = Duration::from_millis(200);
 
 /// The log of a process. A clone is the same one.
 #[derive(Clone)]
@@ -25,6 +27,21 @@ pub(crate) enum LogSource {
     Files(Arc<dyn EventLog>),
     /// A cluster, which other processes write too.
     Brokers(Brokers),
+}
+
+/// A log that is open.
+pub(crate) struct OpenLog {
+    /// The log.
+    pub(crate) log: Arc<dyn EventLog>,
+    /// On how many brokers each record is; none: on this machine.
+    pub(crate) replicas: Option<usize>,
+}
+
+impl From<KafkaLog> for OpenLog {
+    fn from(log: KafkaLog) -> Self {
+        let replicas = Some(log.replicas());
+        Self { log: Arc::new(log), replicas }
+    }
 }
 
 /// Where the cluster is, and how it is used.
@@ -64,19 +81,11 @@ impl LogSource {
         matches!(self, Self::Files(_))
     }
 
-    /// How many brokers hold each record, where that is fewer than is safe.
-    pub(crate) fn replication(&self) -> Option<u16> {
-        match self {
-            Self::Files(_) => None,
-            Self::Brokers(brokers) => brokers.single_broker.then_some(1),
-        }
-    }
-
     /// For those who wait for an answer.
     ///
     /// # Errors
     /// It does not answer, or cannot be used.
-    pub(crate) fn for_callers(&self) -> Result<Arc<dyn EventLog>, Failure> {
+    pub(crate) fn for_callers(&self) -> Result<OpenLog, Failure> {
         self.open(Some(CALLERS_WAIT))
     }
 
@@ -84,28 +93,29 @@ impl LogSource {
     ///
     /// # Errors
     /// It does not answer, or cannot be used.
-    pub(crate) fn for_engine(&self) -> Result<Arc<dyn EventLog>, Failure> {
+    pub(crate) fn for_engine(&self) -> Result<OpenLog, Failure> {
         self.open(None)
     }
 
-    fn open(&self, append_timeout: Option<Duration>) -> Result<Arc<dyn EventLog>, Failure> {
+    fn open(&self, append_timeout: Option<Duration>) -> Result<OpenLog, Failure> {
         match self {
-            Self::Files(files) => Ok(Arc::clone(files)),
+            Self::Files(files) => Ok(OpenLog { log: Arc::clone(files), replicas: None }),
             Self::Brokers(brokers) => {
                 let log = KafkaLog::open(&brokers.cluster, brokers.options(append_timeout));
-                Ok(Arc::new(log.map_err(|error| failure(&error))?))
+                Ok(log.map_err(|error| failure(&error))?.into())
             }
         }
     }
 
-    /// For those who append nothing, and make nothing that is not there.
+    /// For those who append nothing, and make nothing that is not there: processes that start
+    /// together wait for the one of them that makes the topics.
     ///
     /// # Errors
     /// It does not answer, or cannot be used.
-    pub(crate) fn to_read(&self) -> Result<Arc<dyn EventLog>, Failure> {
+    pub(crate) fn to_read(&self) -> Result<OpenLog, Failure> {
         match self {
-            Self::Files(files) => Ok(Arc::clone(files)),
-            Self::Brokers(brokers) => Ok(Arc::new(brokers.to_read()?)),
+            Self::Files(files) => Ok(OpenLog { log: Arc::clone(files), replicas: None }),
+            Self::Brokers(brokers) => Ok(brokers.wait_to_read()?.into()),
         }
     }
 }
@@ -126,12 +136,27 @@ impl Brokers {
         Options { connect_timeout, single_broker, append_timeout }
     }
 
-    fn to_read(&self) -> Result<KafkaLog, Failure> {
-        KafkaLog::open_read_only(&self.cluster, self.options(None)).map_err(|error| failure(&error))
+    fn to_read(&self, single_broker: bool) -> Result<KafkaLog, OpenError> {
+        let options = Options { single_broker, ..self.options(None) };
+        KafkaLog::open_read_only(&self.cluster, options)
+    }
+
+    fn wait_to_read(&self) -> Result<KafkaLog, Failure> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.to_read(self.single_broker) {
+                Err(OpenError::Missing { .. }) if waited < self.connect_timeout => {
+                    waited += TOPICS_LOOK;
+                    std::thread::sleep(TOPICS_LOOK);
+                }
+                opened => return opened.map_err(|error| failure(&error)),
+            }
+        }
     }
 }
 
-/// Opens the log for a command that reads it, of a stopped shop or `beside` one that runs.
+/// Opens the log for a command that reads it, of a stopped shop or `beside` one that runs. Reading
+/// what is there needs no more than one replica of it.
 ///
 /// # Errors
 /// It does not answer, is in use, damaged, or not there.
@@ -141,13 +166,14 @@ pub(crate) fn read(
     beside: bool,
 ) -> Result<Box<dyn EventLog>, Failure> {
     match Brokers::of(outside) {
-        Some(brokers) => Ok(Box::new(brokers.to_read()?)),
+        Some(brokers) => Ok(Box::new(brokers.to_read(true).map_err(|error| failure(&error))?)),
         None if beside => Ok(Box::new(parts::read_log_beside(data)?)),
         None => Ok(Box::new(parts::read_log(data)?)),
     }
 }
 
-fn failure(error: &OpenError) -> Failure {
+/// Why a cluster's log could not be opened, as the end of the command.
+pub(crate) fn failure(error: &OpenError) -> Failure {
     match error {
         OpenError::Unreachable { .. } => Failure::Unreachable(error.to_string()),
         OpenError::Unsafe { .. } | OpenError::Missing { .. } => Failure::flag("log-url", error),

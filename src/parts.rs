@@ -9,7 +9,7 @@
 
 use crate::cli::{Outside, Views};
 use crate::exit::Failure;
-use crate::log::LogSource;
+use crate::log::{LogSource, OpenLog};
 use schemas::codec::Codec;
 use sinks::clock::Clock;
 use sinks::event_log::EventLog;
@@ -29,6 +29,8 @@ pub(crate) struct Opened {
     pub(crate) source: LogSource,
     /// The log as the server's callers use it.
     pub(crate) log: Arc<dyn EventLog>,
+    /// On how many brokers each record of it is; none: on this machine.
+    pub(crate) replicas: Option<usize>,
 }
 
 impl Opened {
@@ -41,15 +43,15 @@ impl Opened {
         outside: &Outside,
         data: &Path,
         find: fn(&Outside, &Path, &Clock) -> Result<LogSource, Failure>,
-        open: fn(&LogSource) -> Result<Arc<dyn EventLog>, Failure>,
+        open: fn(&LogSource) -> Result<OpenLog, Failure>,
     ) -> Result<Self, Failure> {
         let clock = Clock::system();
         std::fs::create_dir_all(data)
             .map_err(|error| Failure::flag("data", format!("{}: {error}", data.display())))?;
         let codec = codec(outside)?;
         let source = find(outside, data, &clock)?;
-        let log = open(&source)?;
-        Ok(Self { clock, codec, source, log })
+        let OpenLog { log, replicas } = open(&source)?;
+        Ok(Self { clock, codec, source, log, replicas })
     }
 }
 

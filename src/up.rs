@@ -50,8 +50,8 @@ impl Shop {
         let gateway = payments::opener(up.lead.payments_url, data, &opened, &secrets, handle);
         let written = Some(Arc::clone(&views));
         let engine = engine::lead(&opened, (&up.work, &up.lead), written, gateway)?;
-        let Opened { clock, codec, source, log } = opened;
-        let status = Arc::new(engine::status(&engine, up.work, "ok", source.replication()));
+        let Opened { clock, codec, log, replicas, .. } = opened;
+        let status = Arc::new(engine::status(&engine, up.work, "ok", replicas));
         let queries = Queries::new(Arc::clone(&views), Arc::clone(&log), clock.clone(), status);
         let resources = Arc::new(queries.clone());
         let decisions = Some(Decisions { views: Arc::clone(&views), resources });

@@ -149,8 +149,13 @@ impl Planner {
     fn ends(&self, partitions: &[TopicPartition]) -> Result<Vec<u64>, End> {
         loop {
             let reason = match self.log.ends(partitions) {
+                Ok(ends) => return Ok(ends),
                 Err(ReadError::Unavailable(reason)) => reason,
-                told => return Ok(told?),
+                Err(
+                    error @ (ReadError::BelowStart { .. }
+                    | ReadError::BeyondEnd { .. }
+                    | ReadError::Damaged { .. }),
+                ) => return Err(error.into()),
             };
             let mut state = self.hub.lock();
             state.go_on()?;

@@ -29,8 +29,8 @@ pub struct ProcessStatus {
     pub ready: Result<&'static str, String>,
     /// Of a process that runs one.
     pub engine: Option<EngineStatus>,
-    /// How many brokers hold each record, where that is fewer than is safe.
-    pub log_replication: Option<u16>,
+    /// On how many brokers each record of the log is; none: on this machine.
+    pub log_replication: Option<usize>,
 }
 
 /// What the engine says of itself.
@@ -74,10 +74,9 @@ pub(crate) struct Report {
     epoch_age_ms: Option<u64>,
     /// Threads that decide.
     workers: Option<usize>,
-    /// How many brokers hold each record, where that is fewer than is safe: what is acknowledged
-    /// is lost with its broker.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    log_replication: Option<u16>,
+    /// On how many brokers each record of the log is. With 1, what is acknowledged is lost with its
+    /// broker. Null: the log is files.
+    log_replication: Option<usize>,
     /// By topic and partition, of all that plans cut.
     pub(crate) log: BTreeMap<String, Progress>,
     pub(crate) views: Vec<ViewStatus>,

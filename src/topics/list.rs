@@ -1,9 +1,10 @@
 //! `watermart topics list`: the topics, how far each partition goes, and the settings on which
 //! promises rest.
 
-use super::log::{OpenLog, cluster_failure, failure, name, options};
+use super::log::{OpenLog, failure, name, options};
 use crate::cli::{Global, Outside};
 use crate::exit::Failure;
+use crate::log;
 use crate::stdout::{Ended, Lines};
 use schemas::topic::{Topic, TopicPartition};
 use serde::Serialize;
@@ -64,7 +65,7 @@ fn on_files(at: &Outside, global: &Global) -> Result<Vec<Listed>, Failure> {
 
 fn on_cluster(at: &Outside, cluster: &Cluster) -> Result<Vec<Listed>, Failure> {
     let (_, described, _) =
-        kafka::inspect(cluster, options(at)).map_err(|error| cluster_failure(&error))?;
+        kafka::inspect(cluster, options(at)).map_err(|error| log::failure(&error))?;
     let listed = described.into_iter().map(|Described { topic, name, found }| {
         let Some(Found { partitions, replicas, settings }) = found else {
             let (partitions, settings) = (Vec::new(), BTreeMap::new());

@@ -2,9 +2,9 @@
 
 use crate::cli::{Global, Outside};
 use crate::exit::Failure;
-use crate::parts;
+use crate::log;
 use schemas::topic::{Topic, TopicPartition};
-use sinks::event_log::kafka::{self, KafkaLog, OpenError, Options};
+use sinks::event_log::kafka::{self, Options};
 use sinks::event_log::{EventLog, Location, ReadError};
 
 /// An open log.
@@ -19,13 +19,7 @@ impl OpenLog {
     /// # Errors
     /// Damaged, not there, or it does not answer.
     pub(super) fn open(at: &Outside, global: &Global) -> Result<Self, Failure> {
-        let log: Box<dyn EventLog> = match &at.log_url {
-            Location::Embedded => Box::new(parts::read_log_beside(&global.data)?),
-            Location::Cluster(cluster) => {
-                let opened = KafkaLog::open_read_only(cluster, options(at));
-                Box::new(opened.map_err(|error| cluster_failure(&error))?)
-            }
-        };
+        let log = log::read(at, &global.data, true)?;
         Ok(Self { log, at: at.log_url.clone() })
     }
 
@@ -73,14 +67,6 @@ pub(super) fn name(at: &Location, topic: Topic) -> String {
 /// Reading what is there needs no more than one replica of it.
 pub(super) fn options(at: &Outside) -> Options {
     Options { connect_timeout: at.connect_timeout, single_broker: true, append_timeout: None }
-}
-
-/// Why a cluster's log could not be opened, as the end of the command.
-pub(super) fn cluster_failure(error: &OpenError) -> Failure {
-    match error {
-        OpenError::Unreachable { .. } => Failure::Unreachable(error.to_string()),
-        OpenError::Unsafe { .. } | OpenError::Missing { .. } => Failure::flag("log-url", error),
-    }
 }
 
 /// Why the log could not be read, as the end of the command.

@@ -14,10 +14,7 @@
 //! in the journal before its call returns; what is to be told is worked out from the journal, so a
 //! restart tells what was due meanwhile, and tells again what it does not know to be accepted.
 //!
-//! A process that takes over from another has a sandbox of its own. What the other's was asked for
-//! and answered stands on the log, from which the payment worker has it recalled: the answer to a
-//! call depends on the calls before it and nothing else, so the books come out the same. What the
-//! other's had not answered yet is asked for here; if it answers too, late, it says the same.
+//! Another process's sandbox answers the same calls the same, so what is recalled is booked anew.
 
 mod courier;
 mod journal;
@@ -133,7 +130,6 @@ impl PaymentGateway for Sandbox {
     }
 
     fn recall(&self, call: &Call) {
-        // Not for the journal: the log keeps it.
         let key = KeyHash::of(&call.idempotency_key);
         self.shared.lock().ledger.recall(key, call.request);
     }
