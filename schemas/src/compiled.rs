@@ -1,6 +1,7 @@
 //! The schemas as they stand under `avro/`, one an event.
 
 use crate::events::EventKind;
+use apache_avro::Schema;
 use serde_json::Value;
 
 /// The text of an event's schema.
@@ -65,6 +66,14 @@ pub(crate) fn json(kind: EventKind) -> Value {
 #[must_use]
 pub fn full_name(kind: EventKind) -> String {
     format!("watermart.{}.{}", kind.topic().suffix().replace('-', "_"), kind.name())
+}
+
+/// Whether two schemas lay out the same bytes under the same names, however they are written down;
+/// of what is no schema, whether it is the same text.
+#[must_use]
+pub fn lies_alike(a: &str, b: &str) -> bool {
+    let canonical = |text| Schema::parse_str(text).ok().map(|schema| schema.canonical_form());
+    a == b || canonical(a).is_some_and(|a| canonical(b) == Some(a))
 }
 
 /// The full name that a schema's outermost type says it has; empty if it says none.
