@@ -7,8 +7,8 @@ use crate::exit::Failure;
 use crate::parts;
 use crate::running_shop::RunningShop;
 use audit::{AuditError, Ledger, Report};
-use schemas::codec::Codec;
 use sinks::event_log::ReadError;
+use sinks::schema_registry::Schemas;
 use sinks::view_store::ViewStore;
 use sinks::view_store::embedded::EmbeddedViews;
 use std::fmt::Write as _;
@@ -23,12 +23,13 @@ pub(crate) fn run(arguments: &AuditArgs, global: &Global) -> Result<(), Failure>
         File::open(path).and_then(|file| Ledger::read(BufReader::new(file))).map_err(named)
     });
     let ledger = ledger.transpose()?;
+    let schemas = parts::read_schemas(&arguments.registry_url, &global.data)?;
     let report = match shop {
         Some(shop) => {
             let log = parts::read_log_beside(&global.data)?;
-            audit::audit_beside(&log, &Codec::compiled(), &shop, ledger)
+            audit::audit_beside(&log, &schemas, &shop, ledger)
         }
-        None => stopped(global, ledger)?,
+        None => stopped(global, &schemas, ledger)?,
     };
     let report = report.map_err(|error| failure(&error))?;
     print(&report, global.json);
@@ -40,13 +41,17 @@ pub(crate) fn run(arguments: &AuditArgs, global: &Global) -> Result<(), Failure>
     Err(Failure::Check(format!("the audit found breaches of {}", broken.join(", "))))
 }
 
-fn stopped(global: &Global, ledger: Option<Ledger>) -> Result<Result<Report, AuditError>, Failure> {
+fn stopped(
+    global: &Global,
+    schemas: &Schemas,
+    ledger: Option<Ledger>,
+) -> Result<Result<Report, AuditError>, Failure> {
     let log = parts::read_log(&global.data)?;
     let dir = parts::views_dir(&global.data);
     // Opening a store that is not there would make one.
     let views = if dir.is_dir() { Some(parts::open_views(&global.data)?) } else { None };
     let views: Option<&dyn ViewStore> = views.as_ref().map(|views: &EmbeddedViews| views as _);
-    Ok(audit::audit(&log, &Codec::compiled(), views, ledger))
+    Ok(audit::audit(&log, schemas, views, ledger))
 }
 
 /// Why a log or views could not be read, as the end of the command.
@@ -57,6 +62,7 @@ pub(crate) fn failure(error: &AuditError) -> Failure {
         }
         AuditError::Log(ReadError::BelowStart { .. } | ReadError::Unavailable(_))
         | AuditError::Shop(_) => Failure::Unreachable(error.to_string()),
+        AuditError::UnknownSchema { .. } => Failure::flag("registry-url", error),
     }
 }
 

@@ -4,6 +4,7 @@
 //! default; [`crate::config`] sees to the file and refuses names that nobody knows.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use sinks::schema_registry as registry;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -89,9 +90,14 @@ pub(crate) struct Up {
     /// The event log: `embedded:` is files in the data directory.
     #[arg(long, env = "WATERMART_LOG_URL", default_value = "embedded:")]
     pub(crate) log_url: String,
-    /// The schema registry: `embedded:` is the schemas compiled in.
+    /// The schema registry: `embedded:` is the schemas compiled in; else http://HOST:8081, with the
+    /// path of its API if it has one.
     #[arg(long, env = "WATERMART_REGISTRY_URL", default_value = "embedded:")]
-    pub(crate) registry_url: String,
+    pub(crate) registry_url: registry::Location,
+    /// How long an outside system may take to answer at the start: 250ms, 2s, 15m, 24h.
+    #[arg(long, env = "WATERMART_CONNECT_TIMEOUT", default_value = "30s",
+          value_parser = duration)]
+    pub(crate) connect_timeout: Duration,
     /// The view store: `embedded:` is in the data directory.
     #[arg(long, env = "WATERMART_VIEWS_URL", default_value = "embedded:")]
     pub(crate) views_url: String,
@@ -109,6 +115,9 @@ pub(crate) struct AuditArgs {
     /// A load generator's ledger to compare with.
     #[arg(long, env = "WATERMART_LEDGER")]
     pub(crate) ledger: Option<PathBuf>,
+    /// The schema registry that the shop writes with.
+    #[arg(long, env = "WATERMART_REGISTRY_URL", default_value = "embedded:")]
+    pub(crate) registry_url: registry::Location,
 }
 
 /// `watermart explain`.
@@ -116,6 +125,9 @@ pub(crate) struct AuditArgs {
 pub(crate) struct Explain {
     /// Which order: `ord_..`.
     pub(crate) order_id: String,
+    /// The schema registry that the shop writes with.
+    #[arg(long, env = "WATERMART_REGISTRY_URL", default_value = "embedded:")]
+    pub(crate) registry_url: registry::Location,
 }
 
 /// `watermart bench`.

@@ -5,7 +5,6 @@ use crate::cli::{Explain, Global};
 use crate::exit::Failure;
 use crate::parts;
 use audit::StoryLine;
-use schemas::codec::Codec;
 use schemas::id::OrderId;
 
 /// Prints the story, a line an event; `--json` prints the list.
@@ -14,8 +13,9 @@ pub(crate) fn run(arguments: &Explain, global: &Global) -> Result<(), Failure> {
     let order = OrderId::parse(text).ok_or_else(|| {
         Failure::Usage(format!("{text} is no order's id: `ord_` and 26 letters and digits"))
     })?;
+    let schemas = parts::read_schemas(&arguments.registry_url, &global.data)?;
     let log = parts::read_log(&global.data)?;
-    let story = audit::story(&log, &Codec::compiled(), order).map_err(|error| failure(&error))?;
+    let story = audit::story(&log, &schemas, order).map_err(|error| failure(&error))?;
     if story.is_empty() {
         let data = global.data.display();
         return Err(Failure::Check(format!("the log in {data} knows nothing of {order}")));

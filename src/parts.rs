@@ -4,14 +4,20 @@
 //! |---|---|
 //! | `log/` | the event log: all that must never be lost |
 //! | `views/` | the view store: rebuilt from the log if removed |
+//! | `schema-ids.json` | what a schema registry has told: asked for anew if removed |
 //! | `sandbox/` | what the sandbox gateway remembers |
 //! | `webhook-secret` | what signs and proves webhooks |
 
 use crate::exit::Failure;
 use sinks::clock::Clock;
 use sinks::event_log::embedded::{Durability, FileLog, OpenError};
+use sinks::schema_registry::{Location, OpenError as SchemasError, Schemas};
 use sinks::view_store::embedded::{EmbeddedViews, OpenError as ViewsError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The first word of the names of a shop whose log is embedded.
+pub(crate) const NAMESPACE: &str = "watermart";
 
 /// Where the log's files are.
 #[must_use]
@@ -70,6 +76,55 @@ pub(crate) fn open_views(data: &Path) -> Result<EmbeddedViews, Failure> {
         }
         ViewsError::Io { .. } => Failure::flag("data", error),
     })
+}
+
+/// The schemas to read and write with, from the registry.
+///
+/// # Errors
+/// It does not answer in time, or cannot be used.
+pub(crate) fn open_schemas(
+    registry: &Location,
+    namespace: &str,
+    data: &Path,
+    connect_timeout: Duration,
+) -> Result<Schemas, Failure> {
+    same_ids(registry, data)?;
+    Schemas::open(registry, namespace, data, connect_timeout).map_err(schemas_failure)
+}
+
+/// Refuses to read records with other ids than they were written with.
+fn same_ids(registry: &Location, data: &Path) -> Result<(), Failure> {
+    let kept = Schemas::are_kept(data);
+    let detail = match registry {
+        Location::Embedded if kept => {
+            "the records of this shop have the ids of a schema registry; give its address"
+        }
+        Location::Server(_) if !kept && log_dir(data).is_dir() => {
+            "the records of this shop have the ids of the schemas compiled in; use `embedded:`, or \
+             another data directory"
+        }
+        Location::Embedded | Location::Server(_) => return Ok(()),
+    };
+    Err(Failure::flag("registry-url", format!("{detail} ({})", data.display())))
+}
+
+/// The schemas to read with, which registers nothing.
+///
+/// # Errors
+/// The registry cannot be used.
+pub(crate) fn read_schemas(registry: &Location, data: &Path) -> Result<Schemas, Failure> {
+    same_ids(registry, data)?;
+    Schemas::open_to_read(registry, NAMESPACE, data).map_err(schemas_failure)
+}
+
+fn schemas_failure(error: SchemasError) -> Failure {
+    match error {
+        error @ SchemasError::Unreachable { .. } => Failure::Unreachable(error.to_string()),
+        error @ (SchemasError::Unusable(_) | SchemasError::Another { .. }) => {
+            Failure::flag("registry-url", error)
+        }
+        error @ SchemasError::File { .. } => Failure::flag("data", error),
+    }
 }
 
 fn log_failure(error: OpenError, data: &Path) -> Failure {

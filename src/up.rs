@@ -11,11 +11,10 @@ use crate::server;
 use edge::front::front;
 use ingest_api::action::Resource;
 use ingest_api::ingest::{Ingest, Limits, Ports, Resources};
-use processors::engine::{Engine, Options, Parts, Role};
+use processors::engine::{Engine, Held, Options, Parts, Role};
 use processors::invariants::Count;
 use processors::payment_worker::PaymentWorker;
 use queries::{EngineStatus, Invariant, Queries};
-use schemas::codec::Codec;
 use schemas::events::epochs::Settings;
 use schemas::time::Timestamp;
 use serde_json::{Value, json};
@@ -59,9 +58,7 @@ pub(crate) fn run(up: &Up, global: &Global) -> Result<(), Failure> {
 
 /// Refuses what this build cannot do, by flag.
 fn check(up: &Up) -> Result<(), Failure> {
-    for (flag, url) in
-        [("log-url", &up.log_url), ("registry-url", &up.registry_url), ("views-url", &up.views_url)]
-    {
+    for (flag, url) in [("log-url", &up.log_url), ("views-url", &up.views_url)] {
         if url != "embedded:" {
             let detail = format!("`{url}` is not known to this build; it knows `embedded:`");
             return Err(Failure::flag(flag, detail));
@@ -109,15 +106,18 @@ impl Shop {
         std::fs::create_dir_all(data)
             .map_err(|error| Failure::flag("data", format!("{}: {error}", data.display())))?;
         let clock = Clock::system();
+        // Before the log: what is kept of a registry is there when a log is.
+        let schemas =
+            parts::open_schemas(&up.registry_url, parts::NAMESPACE, data, up.connect_timeout)?;
         let log: Arc<dyn EventLog> = Arc::new(parts::open_log(data, clock.clone())?);
         let views: Arc<dyn ViewStore> = Arc::new(parts::open_views(data)?);
-        let codec = Arc::new(Codec::compiled());
+        let codec = Arc::clone(&schemas.codec);
         let secrets = secrets(up, data)?;
         let engine = Engine::start(
             &Parts {
                 log: Arc::clone(&log),
                 views: Arc::clone(&views),
-                codec: Arc::clone(&codec),
+                schemas: schemas.clone(),
                 clock: clock.clone(),
             },
             Options {
@@ -143,7 +143,7 @@ impl Shop {
         };
         let ingest = Ingest::new(ports, clock.clone(), secrets.clone(), Limits::default());
         let gateway = gateway(up, data, secrets, &clock, &ingest, runtime.handle())?;
-        let payments = PaymentWorker::start(Arc::clone(&log), codec, gateway, clock);
+        let payments = PaymentWorker::start(Arc::clone(&log), schemas, gateway, clock);
         payments_failed.get_or_init(|| Box::new(payments.failure_source()));
         Ok(Self { log, views, engine, payments, ingest, queries })
     }
@@ -320,8 +320,14 @@ fn engine_status(
             workers,
             invariants: status.invariants.iter().map(counted).collect(),
             dead_letters: status.dead_letters,
+            held: status.held.iter().map(held).collect(),
         }
     }
+}
+
+fn held(held: &Held) -> queries::Held {
+    let Held { partition, offset, schema } = *held;
+    queries::Held { partition: partition.to_string(), offset, schema_id: schema }
 }
 
 fn counted((id, count): (&'static str, Count)) -> (&'static str, Invariant) {

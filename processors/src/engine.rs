@@ -8,23 +8,26 @@
 //! | workers | timely: customers, products | epochs |
 //! | publisher | gives ids, appends outputs | finished epochs; the log |
 //! | views | judges and applies rows and marks | finished epochs; the store |
+//! | schemas | asks what an unknown schema id stands for | the registry |
 //! | watch | looks whether epochs advance | a second |
 
 use crate::dataflow;
 use crate::hub::{Hub, State};
 use crate::inputs;
-use crate::invariants::{Counts, watch};
+use crate::invariants::watch;
 use crate::opener::Opener;
 use crate::planner::Planner;
 use crate::publisher::Publisher;
+use crate::status::status;
+pub use crate::status::{Held, Status};
+use crate::unknown_schemas;
 use crate::views;
-use schemas::codec::Codec;
 use schemas::events::epochs::Settings;
 use schemas::id::EventId;
-use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
 use sinks::clock::Clock;
 use sinks::event_log::EventLog;
+use sinks::schema_registry::Schemas;
 use sinks::view_store::ViewStore;
 use std::fmt::Display;
 use std::io::Read as _;
@@ -40,8 +43,8 @@ pub struct Parts {
     pub log: Arc<dyn EventLog>,
     /// The views.
     pub views: Arc<dyn ViewStore>,
-    /// The schemas.
-    pub codec: Arc<Codec>,
+    /// The schemas, and who is asked about others.
+    pub schemas: Schemas,
     /// The clock of the planner.
     pub clock: Clock,
 }
@@ -68,25 +71,6 @@ pub enum Role {
     StandsBy,
     /// Never claims; publishes what is planned, on a log that is its own.
     Replays,
-}
-
-/// How the engine is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// Why nothing can be decided now.
-    pub not_ready: Option<String>,
-    /// The generation in force, -1 before the first.
-    pub generation: i64,
-    /// The last finished epoch.
-    pub epoch: u64,
-    /// `now` of the last plan.
-    pub now: Option<Timestamp>,
-    /// Input records applied.
-    pub records: u64,
-    /// Dead letters.
-    pub dead_letters: u64,
-    /// What was judged since the start.
-    pub invariants: Counts,
 }
 
 /// Running timely workers; each gives the bytes of its state, if the hub asks for them.
@@ -133,23 +117,31 @@ impl Engine {
             state.own_claim = claim_id;
             state.passive = options.role == Role::StandsBy;
         }
-        let Parts { log, views, codec, clock } = parts;
+        let Parts { log, views, schemas, clock } = parts;
+        let codec = &schemas.codec;
         let mark = views.marks().borrow().clone();
         hub.lock().views_at = (mark.era, mark.epoch);
-        let epochs = [(TopicPartition { topic: Topic::Epochs, partition: 0 }, 0)];
-        let from: Vec<_> = TopicPartition::inputs().map(|at| (at, 0)).collect();
-        let plan_reader = log.reader(&epochs).map_err(|error| error.to_string())?;
-        let input_reader = log.reader(&from).map_err(|error| error.to_string())?;
+        let epochs = TopicPartition { topic: Topic::Epochs, partition: 0 };
+        let plan_reader = log.reader(&[(epochs, 0)]).map_err(|error| error.to_string())?;
         let publisher = Publisher::open(Arc::clone(&hub), Arc::clone(log), Arc::clone(codec))
             .map_err(|error| error.to_string())?;
+        // At most one id a partition waits in there, and one of the plan topic.
+        let (named, unknown) = mpsc::channel();
         let mut threads = Vec::new();
         let mut spawn = |name: &str, work: Work| {
             threads.push(spawn(&hub, name, work)?);
             Ok::<_, String>(())
         };
         {
-            let (hub, codec) = (Arc::clone(&hub), Arc::clone(codec));
-            spawn("inputs", Box::new(move || text(inputs::run(&hub, input_reader, &codec))))?;
+            let (hub, log) = (Arc::clone(&hub), Arc::clone(log));
+            let (codec, named) = (Arc::clone(codec), named.clone());
+            let read = move || text(inputs::run(&hub, log.as_ref(), &codec, &named));
+            spawn("inputs", Box::new(read))?;
+        }
+        {
+            let (hub, schemas) = (Arc::clone(&hub), schemas.clone());
+            let ask = move || unknown_schemas::run(&hub, &schemas, &unknown);
+            spawn("schemas", unfailing(ask))?;
         }
         {
             let mut opener = Opener::new(
@@ -158,6 +150,7 @@ impl Engine {
                 clock.clone(),
                 options.workers,
                 Arc::clone(&mark),
+                named,
             );
             spawn("opener", Box::new(move || opener.run(plan_reader)))?;
         }
@@ -176,11 +169,7 @@ impl Engine {
         let (watched, stop) = mpsc::channel();
         {
             let (hub, clock) = (Arc::clone(&hub), clock.clone());
-            let look = move || {
-                watch::run(&hub, &clock, &stop);
-                Ok(())
-            };
-            spawn("watch", Box::new(look))?;
+            spawn("watch", unfailing(move || watch::run(&hub, &clock, &stop)))?;
         }
         let workers = start_workers(&hub, options.workers, options.hash_seed)?;
         Ok(Self { hub, threads, workers: Some(workers), watched: Some(watched) })
@@ -290,6 +279,13 @@ impl Drop for Engine {
 
 type Work = Box<dyn FnOnce() -> Result<(), String> + Send>;
 
+fn unfailing(work: impl FnOnce() + Send + 'static) -> Work {
+    Box::new(move || {
+        work();
+        Ok(())
+    })
+}
+
 fn text<E: Display>(result: Result<(), E>) -> Result<(), String> {
     result.map_err(|error| error.to_string())
 }
@@ -338,19 +334,6 @@ pub fn start_workers(hub: &Arc<Hub>, workers: usize, hash_seed: u64) -> Result<W
         drop(guard);
         dump
     })
-}
-
-fn status(hub: &Hub) -> Status {
-    let state = hub.lock();
-    Status {
-        not_ready: state.failure.clone().or_else(|| state.not_ready.clone()),
-        generation: state.plans.generation(),
-        epoch: state.finished,
-        now: state.plans.now(),
-        records: state.records,
-        dead_letters: state.dead_letters,
-        invariants: state.invariants.clone(),
-    }
 }
 
 fn wait(hub: &Hub, done: impl Fn(&State) -> bool) -> Result<(), String> {

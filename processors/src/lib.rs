@@ -20,6 +20,8 @@ pub mod publisher;
 pub mod sabotage;
 pub mod shard;
 pub mod shards;
+pub mod status;
+pub mod unknown_schemas;
 pub mod views;
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ mod stock;
 mod tests;
 mod warehouses;
 
-pub use status::{EngineStatus, Invariant};
+pub use status::{EngineStatus, Held, Invariant};
 
 use ends::Ends;
 use sinks::clock::Clock;

@@ -40,6 +40,8 @@ pub struct EngineStatus {
     pub invariants: BTreeMap<&'static str, Invariant>,
     /// Records put aside.
     pub dead_letters: u64,
+    /// Partitions that are read no further for now.
+    pub held: Vec<Held>,
 }
 
 /// The whole shop at a glance.
@@ -70,6 +72,20 @@ pub(crate) struct Report {
     pub(crate) invariants: BTreeMap<&'static str, Invariant>,
     /// Records put aside.
     pub(crate) dead_letters: u64,
+    /// Partitions that are read no further until the schema of their next record is known, or an
+    /// operator sets it aside. An alarm if it lasts.
+    pub(crate) held: Vec<Held>,
+}
+
+/// A partition that is held, and the record that holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Held {
+    /// Topic and partition.
+    pub partition: String,
+    /// The record's.
+    pub offset: u64,
+    /// The schema that is not known here.
+    pub schema_id: u32,
 }
 
 /// How far a partition is read.
@@ -160,6 +176,7 @@ impl Queries {
             checkpoint: (),
             invariants: engine.invariants,
             dead_letters: engine.dead_letters,
+            held: engine.held,
         })
     }
 

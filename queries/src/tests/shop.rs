@@ -117,6 +117,7 @@ impl Shop {
             workers: 2,
             invariants: BTreeMap::new(),
             dead_letters: 0,
+            held: Vec::new(),
         }));
         let told = Arc::clone(&engine);
         let status = Arc::new(move || told.lock().unwrap().clone());

@@ -88,6 +88,12 @@ impl Schemas {
         Self { codec: Arc::new(codec), registry, known: None, keeps: false }
     }
 
+    /// Whether this directory keeps what a registry has told: a shop's records have its ids then.
+    #[must_use]
+    pub fn are_kept(data: &Path) -> bool {
+        data.join(FILE).is_file()
+    }
+
     /// Registers what is compiled in, and learns all that is registered for our events. `data` is
     /// the directory that keeps it, `namespace` the first word of the subjects. Blocks up to
     /// `connect_timeout` for a registry that does not answer.

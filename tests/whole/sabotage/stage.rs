@@ -9,7 +9,6 @@ use processors::engine::{Engine, Options, Parts, Role};
 use processors::payment_worker::PaymentWorker;
 use processors::sabotage::Hooks;
 use queries::{EngineStatus, Queries};
-use schemas::codec::Codec;
 use schemas::events::epochs::Settings;
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
@@ -19,6 +18,7 @@ use sinks::event_log::EventLog;
 use sinks::event_log::embedded::{Durability, FileLog};
 use sinks::payment_gateway::PaymentGateway;
 use sinks::payment_gateway::signature::Secrets;
+use sinks::schema_registry::Schemas;
 use sinks::view_store::embedded::EmbeddedViews;
 use sinks::view_store::{ViewError, ViewStore};
 use std::collections::BTreeMap;
@@ -88,12 +88,12 @@ impl Stage {
             lie: lies.views,
             _until_gone: until_gone,
         });
-        let codec = Arc::new(Codec::compiled());
+        let schemas = Schemas::embedded();
         let (parts_log, parts_views) = (Arc::clone(&log), Arc::clone(&views));
         let parts = Parts {
             log: parts_log,
             views: parts_views,
-            codec: Arc::clone(&codec),
+            schemas: schemas.clone(),
             clock: clock.clone(),
         };
         let settings = Settings { reservation_timeout_ms: TIMEOUT_MS };
@@ -104,7 +104,7 @@ impl Stage {
         let resources = Arc::new(Shown(queries.clone()));
         let ports = Ports {
             log: Arc::clone(&log),
-            codec: Arc::clone(&codec),
+            codec: Arc::clone(&schemas.codec),
             views: Arc::clone(&views),
             resources,
         };
@@ -124,7 +124,7 @@ impl Stage {
             called: Condvar::new(),
         });
         let gateway = Arc::clone(&provider) as Arc<dyn PaymentGateway>;
-        let payments = PaymentWorker::start(Arc::clone(&log), codec, gateway, clock.clone());
+        let payments = PaymentWorker::start(Arc::clone(&log), schemas, gateway, clock.clone());
         engine.ready_source()().unwrap();
         Self { caller, runtime, log, views, engine, payments, provider, clock, gone }
     }
@@ -200,6 +200,7 @@ fn status(engine: &Engine) -> impl Fn() -> EngineStatus + Send + Sync + use<> {
             workers: 1,
             invariants: BTreeMap::new(),
             dead_letters: status.dead_letters,
+            held: Vec::new(),
         }
     }
 }
