@@ -6,7 +6,7 @@
 //! budget is short, records enter by append time, warehouses' and products' first at a tie.
 
 use crate::epoch::{Input, Partition};
-use schemas::events::epochs::Cut;
+use schemas::events::epochs::{Cut, Held};
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
 use std::cmp::Reverse;
@@ -37,24 +37,70 @@ pub struct Selection {
     /// The least append time of a record in no earlier plan; for a partition that is read to its
     /// end, the clock when that end was asked for.
     pub bound_ms: Timestamp,
+    /// Partitions left out of the bound: all that they have before a record that cannot be read
+    /// yet is planned. Nothing else waits for them.
+    pub held: Vec<Held>,
 }
 
-/// Selects from `inputs`, which are by [`TopicPartition::inputs`]. `limits` are the offsets below
-/// which a partition may be cut; `asked_at` is the clock when the ends were asked for, all of
-/// which are reached.
+/// What the log was asked before a cut is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The offset below which each partition may be cut: its reader has reached it.
+    pub limits: &'a [u64],
+    /// Each partition's end.
+    pub ends: &'a [u64],
+    /// The clock when the ends were asked for.
+    pub at: Timestamp,
+    /// `now` of the last plan: time does not go on beyond a partition of which nothing is read.
+    pub now: Option<Timestamp>,
+}
+
+/// Selects from `inputs`, which are by [`TopicPartition::inputs`].
+///
+/// A partition all of whose records are taken is cut at its limit: offsets may have gaps, also
+/// before an end.
 #[must_use]
-pub fn select(
+pub fn select(inputs: &[Partition], asked: Asked<'_>, budget: Budget) -> Selection {
+    let partitions: Vec<_> = TopicPartition::inputs().collect();
+    let ends = ends(inputs, asked.limits, &partitions, budget);
+    let bounds = inputs.iter().zip(asked.ends).filter_map(|(input, end)| bound(input, *end, asked));
+    let moved =
+        |at: &TopicPartition, end| Cut { topic: at.topic as u8, partition: at.partition, end };
+    let by_partition = || partitions.iter().zip(inputs);
+    Selection {
+        cut: by_partition()
+            .zip(ends)
+            .filter(|((_, input), end)| *end > input.planned)
+            .map(|((at, _), end)| moved(at, end))
+            .collect(),
+        bound_ms: bounds.min().unwrap_or(asked.at),
+        held: by_partition()
+            .filter(|(_, input)| input.held.is_some() && input.waiting.is_empty())
+            .map(|(at, _)| Held { topic: at.topic as u8, partition: at.partition })
+            .collect(),
+    }
+}
+
+/// Nothing of this partition that is in no earlier plan is older; none: it does not count.
+fn bound(input: &Partition, end: u64, asked: Asked<'_>) -> Option<Timestamp> {
+    if let Some(first) = input.waiting.front() {
+        Some(first.appended_at)
+    } else if input.held.is_some() {
+        None
+    } else if input.reached >= end {
+        Some(asked.at)
+    } else {
+        input.read_at.or(asked.now)
+    }
+}
+
+/// Up to where each partition is cut.
+fn ends(
     inputs: &[Partition],
     limits: &[u64],
-    asked_at: Timestamp,
+    partitions: &[TopicPartition],
     budget: Budget,
-) -> Selection {
-    let partitions: Vec<_> = TopicPartition::inputs().collect();
-    let bound_ms = inputs
-        .iter()
-        .map(|partition| partition.waiting.front().map_or(asked_at, |first| first.appended_at))
-        .min()
-        .unwrap_or(asked_at);
+) -> Vec<u64> {
     let mut ends: Vec<u64> = inputs.iter().map(|partition| partition.planned).collect();
     let mut taken = vec![0usize; inputs.len()];
     let head =
@@ -82,12 +128,11 @@ pub fn select(
         taken[index] += 1;
         heads.extend(head(index, &taken));
     }
-    let cut = partitions
-        .iter()
-        .zip(inputs)
-        .zip(ends)
-        .filter(|((_, partition), end)| *end > partition.planned)
-        .map(|((at, _), end)| Cut { topic: at.topic as u8, partition: at.partition, end })
-        .collect();
-    Selection { cut, bound_ms }
+    for (index, input) in inputs.iter().enumerate() {
+        let next = input.waiting.get(taken[index]);
+        if next.is_none_or(|next| next.offset >= limits[index]) {
+            ends[index] = ends[index].max(limits[index]);
+        }
+    }
+    ends
 }

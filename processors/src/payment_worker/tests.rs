@@ -6,6 +6,7 @@ use super::requests::{Next, RequestId};
 use super::worker::READ_BYTES;
 use super::*;
 use bytes::Bytes;
+use schemas::codec::Codec;
 use schemas::envelope::{Envelope, Role};
 use schemas::events::Event;
 use schemas::events::customer_actions::PaymentOutcome::{Authorized, Captured, Declined, Voided};
@@ -19,6 +20,7 @@ use schemas::topic::Topic;
 use sinks::event_log::embedded::{Durability, FileLog};
 use sinks::event_log::{NewRecord, OutputId, Record};
 use sinks::payment_gateway::{Attempt, Call, GatewayError};
+use sinks::schema_registry::Schemas;
 use std::collections::VecDeque;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -96,8 +98,8 @@ impl Story {
 
     fn worker(&self) -> PaymentWorker {
         let bank: Arc<dyn PaymentGateway> = Arc::<Bank>::clone(&self.bank);
-        let (log, codec) = (Arc::clone(&self.log), Arc::clone(&self.codec));
-        PaymentWorker::start(log, codec, bank, self.clock.clone())
+        let (log, schemas) = (Arc::clone(&self.log), Schemas::embedded());
+        PaymentWorker::start(log, schemas, bank, self.clock.clone())
     }
 
     /// A worker that has caught up: it has called for request 0, an authorization.

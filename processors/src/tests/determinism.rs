@@ -16,6 +16,7 @@ use schemas::topic::{Topic, TopicPartition};
 use sinks::clock::Clock;
 use sinks::event_log::embedded::{Durability, FileLog};
 use sinks::event_log::{EventLog, OutputId};
+use sinks::schema_registry::Schemas;
 use sinks::view_store::ViewStore;
 use sinks::view_store::embedded::EmbeddedViews;
 use sinks::view_store::rows::View;
@@ -49,7 +50,7 @@ pub(super) fn replay(dir: &Path, workers: usize, hash_seed: u64) -> Result<Outco
     let parts = Parts {
         log: Arc::clone(&log),
         views: Some(Arc::clone(&views)),
-        codec: Arc::new(Codec::compiled()),
+        schemas: Schemas::embedded(),
         clock,
     };
     let settings = Settings { reservation_timeout_ms: 1 };

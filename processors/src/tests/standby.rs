@@ -19,6 +19,7 @@ use sinks::event_log::embedded::{Durability, FileLog};
 use sinks::event_log::{
     AppendError, Appending, EventLog, NewRecord, OutputId, ReadError, Reader, Record,
 };
+use sinks::schema_registry::Schemas;
 use sinks::view_store::embedded::EmbeddedViews;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -45,7 +46,7 @@ impl Process {
         let parts = Parts {
             log: Arc::clone(log),
             views: Some(Arc::new(EmbeddedViews::open(dir.path()).unwrap())),
-            codec: Arc::new(Codec::compiled()),
+            schemas: Schemas::embedded(),
             clock: clock.clone(),
         };
         let settings = Settings { reservation_timeout_ms: 900_000 };
