@@ -174,14 +174,6 @@ impl Engine {
         self.handle.wait(done)
     }
 
-    /// Has its threads look at a clock that was moved by hand.
-    #[cfg(test)]
-    pub(crate) fn wake(&self) {
-        // With the lock, so that nobody is between looking and waiting.
-        let _state = self.handle.hub.lock();
-        self.handle.hub.notify();
-    }
-
     /// Plans no more, finishes and publishes what is open, ends all threads.
     ///
     /// # Errors
@@ -252,6 +244,20 @@ impl Handle {
     /// It failed or was stopped before.
     pub fn wait_claim(&self, in_force: bool) -> Result<(), End> {
         self.hub.wait_until(|state| state.standing.has_claim() == in_force).map(drop)
+    }
+
+    /// Has its threads look at a clock that was moved by hand.
+    #[cfg(test)]
+    pub(crate) fn wake(&self) {
+        // With the lock, so that nobody is between looking and waiting.
+        let _state = self.hub.lock();
+        self.hub.notify();
+    }
+
+    /// Blocks until it stands so.
+    #[cfg(test)]
+    pub(crate) fn wait_standing(&self, standing: Standing) {
+        self.wait(|state| state.standing == standing).unwrap();
     }
 
     /// Has it plan no more: what is open is finished and published.

@@ -30,7 +30,7 @@ use std::time::Duration;
 const BACKOFF: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// What the log has to answer in at a stop.
-const STOP_MAX: Duration = Duration::from_secs(3);
+const STOP_MAX: Duration = Duration::from_secs(2);
 
 /// Opens the log anew.
 pub type OpenLog = Box<dyn Fn() -> Result<Arc<dyn EventLog>, Failure> + Send>;
@@ -117,6 +117,12 @@ impl Supervisor {
         let thread =
             thread.map_err(|error| Failure::Fault(format!("could not start a thread: {error}")))?;
         Ok(Self { shared, thread })
+    }
+
+    /// The present engine.
+    #[cfg(test)]
+    pub(crate) fn engine(&self) -> Handle {
+        self.shared.lock().engine.clone()
     }
 
     /// Asks how it is doing, from anywhere.

@@ -5,3 +5,4 @@ mod determinism;
 mod history;
 pub(crate) mod sorting;
 mod standby;
+mod supervision;

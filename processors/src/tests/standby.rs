@@ -20,6 +20,7 @@ use sinks::event_log::{
     AppendError, Appending, EventLog, NewRecord, OutputId, ReadError, Reader, Record,
 };
 use sinks::schema_registry::Schemas;
+use sinks::view_store::ViewStore;
 use sinks::view_store::embedded::EmbeddedViews;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,35 +28,52 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
-const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
+pub(super) const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
 const EPOCHS: TopicPartition = TopicPartition { topic: Topic::Epochs, partition: 0 };
 /// Almost as long as the silence after which a process claims.
 const A_WHILE: Duration = Duration::from_millis(2_900);
-const SILENCE: Duration = Duration::from_secs(3);
+pub(super) const SILENCE: Duration = Duration::from_secs(3);
 
 /// A process with views and a clock of its own.
 struct Process {
     engine: Engine,
     clock: Clock,
-    _views: TempDir,
+    views: Option<Arc<dyn ViewStore>>,
+    _dir: TempDir,
 }
 
 impl Process {
     fn start(log: &Arc<dyn EventLog>, role: Role) -> Self {
-        let (clock, dir) = (Clock::manual(BEGIN), TempDir::new().unwrap());
+        let dir = TempDir::new().unwrap();
+        let views: Arc<dyn ViewStore> = Arc::new(EmbeddedViews::open(dir.path()).unwrap());
+        Self::over(log, role, Some(views), dir)
+    }
+
+    /// One that has no views.
+    fn without_views(log: &Arc<dyn EventLog>, role: Role) -> Self {
+        Self::over(log, role, None, TempDir::new().unwrap())
+    }
+
+    fn over(
+        log: &Arc<dyn EventLog>,
+        role: Role,
+        views: Option<Arc<dyn ViewStore>>,
+        dir: TempDir,
+    ) -> Self {
+        let clock = Clock::manual(BEGIN);
         let parts = Parts {
             log: Arc::clone(log),
-            views: Some(Arc::new(EmbeddedViews::open(dir.path()).unwrap())),
+            views: views.clone(),
             schemas: Schemas::embedded(),
             clock: clock.clone(),
         };
         let settings = Settings { reservation_timeout_ms: 900_000 };
         let options = Options { workers: 1, settings, hash_seed: 0, role };
-        Self { engine: Engine::start(&parts, options).unwrap(), clock, _views: dir }
+        Self { engine: Engine::start(&parts, options).unwrap(), clock, views, _dir: dir }
     }
 
     fn is(&self, standing: Standing) {
-        self.engine.wait_until(|state| state.standing == standing).unwrap();
+        self.engine.handle().wait_standing(standing);
     }
 
     /// Waits until it has applied so many records, and everything planned is done.
@@ -64,18 +82,23 @@ impl Process {
         self.engine.wait_until(done).unwrap();
     }
 
+    /// Up to which epoch its views are complete.
+    fn mark(&self) -> u64 {
+        self.views.as_ref().unwrap().marks().borrow().epoch
+    }
+
     fn passes(&self, time: Duration) {
         self.clock.advance(time);
-        self.engine.wake();
+        self.engine.handle().wake();
     }
 }
 
-fn open(dir: &Path) -> Arc<dyn EventLog> {
+pub(super) fn open(dir: &Path) -> Arc<dyn EventLog> {
     Arc::new(FileLog::open(dir, Clock::manual(BEGIN), Durability::NotDurable).unwrap())
 }
 
 /// Appends these records; gives how many there are.
-fn say(log: &dyn EventLog, step: &Step) -> usize {
+pub(super) fn say(log: &dyn EventLog, step: &Step) -> usize {
     let answers = log.append(step.clone()).wait();
     answers.into_iter().map(Result::unwrap).count()
 }
@@ -104,7 +127,7 @@ fn claims_and_plans(log: &dyn EventLog) -> [usize; 2] {
 }
 
 /// The ids of all outputs: each once, growing in each partition. Gives how many.
-fn each_output_once(log: &dyn EventLog) -> usize {
+pub(super) fn each_output_once(log: &dyn EventLog) -> usize {
     let mut newest: BTreeMap<TopicPartition, OutputId> = BTreeMap::new();
     let all = outputs(log);
     for (partition, id, ..) in &all {
@@ -208,6 +231,66 @@ fn who_takes_over_publishes_what_the_leader_did_not_get_to() {
 }
 
 #[test]
+fn a_follower_keeps_up_and_never_claims_nor_appends() {
+    let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 3));
+    let log = open(dir.path());
+    let leader = Process::without_views(&log, Role::Leads);
+    leader.is(Standing::Leads);
+    let mut said = say(log.as_ref(), &steps[0]);
+    leader.has_applied(said);
+    let follower = Process::start(&log, Role::Follows);
+    follower.is(Standing::Follows);
+    said += say(log.as_ref(), &steps[1]);
+    for process in [&leader, &follower] {
+        process.has_applied(said);
+    }
+    // Its outputs go nowhere: what is on the log is the leader's.
+    follower.engine.wait_until(|state| state.spooled() == 0).unwrap();
+    let published = each_output_once(log.as_ref());
+    let states = [leader.engine.stop_with_dump().unwrap()];
+
+    follower.passes(2 * SILENCE);
+    said += say(log.as_ref(), &steps[2]);
+    // Nobody leads now: one that starts follows all the same, and what is said waits.
+    let late = Process::start(&log, Role::Follows);
+    late.is(Standing::Follows);
+    late.passes(2 * SILENCE);
+    let marks: Vec<_> = [&follower, &late].map(Process::mark).into();
+    assert_eq!(marks[0], marks[1], "who replays writes the rows of who followed");
+    for process in [follower, late] {
+        process.is(Standing::Follows);
+        assert!(states[0] == process.engine.stop_with_dump().unwrap());
+    }
+    assert_eq!(claims_and_plans(log.as_ref())[0], 1);
+    assert_eq!(each_output_once(log.as_ref()), published);
+    assert!(said > 0 && published > 0);
+}
+
+#[test]
+fn who_has_no_views_takes_over_like_any_other() {
+    let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 2));
+    let log = open(dir.path());
+    let first = Process::without_views(&log, Role::Leads);
+    first.is(Standing::Leads);
+    let second = Process::without_views(&log, Role::StandsBy);
+    second.is(Standing::Waits);
+    let mut said = say(log.as_ref(), &steps[0]);
+    second.has_applied(said);
+    second.is(Standing::Follows);
+    let status = second.engine.status();
+    assert_eq!(status.applied.iter().sum::<u64>(), said as u64);
+    assert!(status.invariants.iter().all(|(id, count)| id == "I16" || count.checked == 0));
+    second.passes(SILENCE);
+    second.is(Standing::Leads);
+    said += say(log.as_ref(), &steps[1]);
+    for process in [first, second] {
+        process.has_applied(said);
+        process.engine.stop().unwrap();
+    }
+    assert!(each_output_once(log.as_ref()) > 0);
+}
+
+#[test]
 fn drained_planning_goes_on_under_the_next_claim() {
     let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 2));
     let log = open(dir.path());
@@ -245,7 +328,7 @@ fn a_clock_that_was_set_waits_for_the_operators_word() {
     let process = Process::start(&log, Role::Leads);
     process.is(Standing::Leads);
     process.clock.set_ahead(Duration::from_secs(3_600));
-    process.engine.wake();
+    process.engine.handle().wake();
     process.is(Standing::Halts(JUMPED));
     word(&process);
     process.is(Standing::Leads);

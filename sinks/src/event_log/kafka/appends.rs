@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 /// The header of an output's id.
 pub(super) const OUTPUT_ID: &str = "watermart-id";
 /// How long closing waits for what is under way, if appends have no time of their own.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// What a record costs in the client's memory besides its key and value.
 const OVERHEAD_BYTES: usize = 256;
 const CLOSED: &str = "the log is closed";
@@ -207,7 +207,7 @@ impl Appends {
     pub(super) fn close(&self) {
         let closed = self.producer.write().unwrap_or_else(PoisonError::into_inner).take();
         let Some(producer) = closed else { return };
-        if let Err(error) = producer.flush(self.timeout.unwrap_or(CLOSE_TIMEOUT)) {
+        if let Err(error) = producer.flush(CLOSE_TIMEOUT) {
             tracing::warn!(%error, "closing with appends whose outcome is unknown");
             producer.purge(PurgeConfig::default().queue().inflight());
             if let Err(error) = producer.flush(CLOSE_TIMEOUT) {

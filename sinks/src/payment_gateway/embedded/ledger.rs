@@ -134,11 +134,15 @@ impl Ledger {
         self.tell(key, &request, &told, copies);
     }
 
-    /// Takes a call that was made and answered elsewhere, long enough ago that nothing of it is
-    /// still to come.
-    pub(super) fn recall(&mut self, key: KeyHash, request: PaymentRequested) {
+    /// Takes a call that was made and answered elsewhere before `now`: of an authorization, nothing
+    /// is still to come, so it counts as made long ago.
+    pub(super) fn recall(&mut self, key: KeyHash, request: PaymentRequested, now: Timestamp) {
+        let at = match request.verb {
+            PaymentVerb::Authorize => Timestamp(0),
+            PaymentVerb::Capture | PaymentVerb::Void | PaymentVerb::Refund => now,
+        };
         if !self.knows(key) {
-            self.book(key, request, Timestamp(0));
+            self.book(key, request, at);
         }
     }
 

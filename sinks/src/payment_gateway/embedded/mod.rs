@@ -131,7 +131,7 @@ impl PaymentGateway for Sandbox {
 
     fn recall(&self, call: &Call) {
         let key = KeyHash::of(&call.idempotency_key);
-        self.shared.lock().ledger.recall(key, call.request);
+        self.shared.lock().ledger.recall(key, call.request, self.clock.now());
     }
 
     fn answers(&self) -> bool {
