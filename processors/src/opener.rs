@@ -121,6 +121,7 @@ impl Opener {
     fn learned(&self, schema: u32) -> bool {
         let mut state = self.hub.lock();
         state.plans_held = Some(schema);
+        self.hub.notify();
         // Nobody listens any more only while the engine ends.
         let _ = self.unknown.send(schema);
         while !self.codec.knows(schema) {

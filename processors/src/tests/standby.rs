@@ -26,26 +26,30 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
-const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
-const EPOCHS: TopicPartition = TopicPartition { topic: Topic::Epochs, partition: 0 };
+pub(super) const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
+pub(super) const EPOCHS: TopicPartition = TopicPartition { topic: Topic::Epochs, partition: 0 };
 /// Almost as long as the silence after which a process claims.
 const A_WHILE: Duration = Duration::from_millis(2_900);
 const SILENCE: Duration = Duration::from_secs(3);
 
 /// A process with views and a clock of its own.
-struct Process {
-    engine: Engine,
-    clock: Clock,
+pub(super) struct Process {
+    pub(super) engine: Engine,
+    pub(super) clock: Clock,
     _views: TempDir,
 }
 
 impl Process {
     fn start(log: &Arc<dyn EventLog>, role: Role) -> Self {
+        Self::start_with(log, role, Schemas::embedded())
+    }
+
+    pub(super) fn start_with(log: &Arc<dyn EventLog>, role: Role, schemas: Schemas) -> Self {
         let (clock, dir) = (Clock::manual(BEGIN), TempDir::new().unwrap());
         let parts = Parts {
             log: Arc::clone(log),
             views: Arc::new(EmbeddedViews::open(dir.path()).unwrap()),
-            schemas: Schemas::embedded(),
+            schemas,
             clock: clock.clone(),
         };
         let settings = Settings { reservation_timeout_ms: 900_000 };
@@ -53,40 +57,40 @@ impl Process {
         Self { engine: Engine::start(&parts, options).unwrap(), clock, _views: dir }
     }
 
-    fn is(&self, why: Option<&str>) {
+    pub(super) fn is(&self, why: Option<&str>) {
         self.engine.wait_until(|state| state.not_ready.as_deref() == why).unwrap();
     }
 
     /// Waits until it has applied so many records, and everything planned is done.
-    fn has_applied(&self, records: usize) {
+    pub(super) fn has_applied(&self, records: usize) {
         let done = |state: &State| state.records == records as u64 && state.settled();
         self.engine.wait_until(done).unwrap();
     }
 
-    fn passes(&self, time: Duration) {
+    pub(super) fn passes(&self, time: Duration) {
         self.clock.advance(time);
         self.engine.wake();
     }
 }
 
-fn open(dir: &Path) -> Arc<dyn EventLog> {
+pub(super) fn open(dir: &Path) -> Arc<dyn EventLog> {
     Arc::new(FileLog::open(dir, Clock::manual(BEGIN), Durability::NotDurable).unwrap())
 }
 
 /// Appends these records; gives how many there are.
-fn say(log: &dyn EventLog, step: &Step) -> usize {
+pub(super) fn say(log: &dyn EventLog, step: &Step) -> usize {
     let answers = log.append(step.clone()).wait();
     answers.into_iter().map(Result::unwrap).count()
 }
 
-fn say_to_planner(log: &dyn EventLog, word: impl Into<Event>) {
+pub(super) fn say_to_planner(log: &dyn EventLog, word: impl Into<Event>) {
     let mut value = Vec::new();
     Codec::compiled().encode_bare(&word.into(), &mut value);
     let (key, value) = (Bytes::new(), value.into());
     say(log, &vec![NewRecord { partition: EPOCHS, key, value, output_id: None }]);
 }
 
-fn plan_topic(log: &dyn EventLog) -> Vec<Record> {
+pub(super) fn plan_topic(log: &dyn EventLog) -> Vec<Record> {
     let (mut reader, mut records) = (log.reader(&[(EPOCHS, 0)]).unwrap(), Vec::new());
     while reader.position(EPOCHS) < log.ends(&[EPOCHS]).unwrap()[0] {
         reader.read(1 << 20, &mut records).unwrap();
