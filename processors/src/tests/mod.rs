@@ -2,6 +2,7 @@
 //! and what must not change the outcome.
 
 mod determinism;
+mod gaps;
 mod held;
 mod history;
 pub(crate) mod sorting;
