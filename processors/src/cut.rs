@@ -136,3 +136,105 @@ fn ends(
     }
     ends
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::epoch::{Action, Dead};
+    use machines::message::Cause;
+    use schemas::events::dead_letters::{DeadLetter, DeadLetterCause};
+    use schemas::id::EventId;
+
+    const NOW: Timestamp = Timestamp(1_000);
+    const CUSTOMERS_0: usize = 0;
+    const PRODUCTS_0: usize = 16;
+
+    fn record(offset: u64, at: i64) -> Input {
+        let partition = TopicPartition { topic: Topic::CustomerActions, partition: 0 };
+        let (appended_at, id) = (Timestamp(at), EventId([0; 16]));
+        let letter = DeadLetter {
+            topic: partition.topic as u8,
+            partition: partition.partition,
+            offset,
+            appended_at,
+            cause: DeadLetterCause::Skipped,
+            detail: String::new(),
+        };
+        let cause = Cause::record(appended_at, partition, offset);
+        let action = Action::Dead(Box::new(Dead { cause, id, event: letter.into() }));
+        Input { offset, appended_at, bytes: 1, lines: 1, action }
+    }
+
+    /// All partitions empty and read to their end at 0, but for these.
+    fn inputs(of: impl IntoIterator<Item = (usize, Partition)>) -> Vec<Partition> {
+        let mut inputs: Vec<_> = TopicPartition::inputs().map(|_| Partition::default()).collect();
+        for (index, partition) in of {
+            inputs[index] = partition;
+        }
+        inputs
+    }
+
+    fn read(records: Vec<Input>, reached: u64) -> Partition {
+        let read_at = records.last().map(|last| last.appended_at);
+        Partition { waiting: records.into(), reached, read_at, ..Partition::default() }
+    }
+
+    /// Selects when the limits are what is reached; `ends` beyond that are those of partitions that
+    /// are behind.
+    fn selected(inputs: &[Partition], behind: &[(usize, u64)], budget: Budget) -> Selection {
+        let limits: Vec<_> = inputs.iter().map(|input| input.reached).collect();
+        let mut ends = limits.clone();
+        for (index, end) in behind {
+            ends[*index] = *end;
+        }
+        let asked = Asked { limits: &limits, ends: &ends, at: NOW, now: Some(Timestamp(1)) };
+        select(inputs, asked, budget)
+    }
+
+    fn cut(index: usize, end: u64) -> Cut {
+        let at = TopicPartition::inputs().nth(index).unwrap();
+        Cut { topic: at.topic as u8, partition: at.partition, end }
+    }
+
+    #[test]
+    fn a_cut_reaches_an_end_before_which_no_record_stands() {
+        let gap_behind = read(vec![record(4, 10)], 7);
+        let gap_alone = read(Vec::new(), 3);
+        let inputs = inputs([(CUSTOMERS_0, gap_behind), (PRODUCTS_0, gap_alone)]);
+        let all = selected(&inputs, &[], BUDGET);
+        assert_eq!(all.cut, [cut(CUSTOMERS_0, 7), cut(PRODUCTS_0, 3)]);
+        // A record that must wait is not cut over.
+        let one = Budget { records: 1, ..BUDGET };
+        let two = read(vec![record(4, 10), record(6, 10)], 9);
+        let inputs = self::inputs([(CUSTOMERS_0, two)]);
+        assert_eq!(selected(&inputs, &[], one).cut, [cut(CUSTOMERS_0, 5)]);
+    }
+
+    #[test]
+    fn nothing_is_cut_at_or_above_its_limit() {
+        let partition = read(vec![record(0, 10), record(5, 10)], 6);
+        let inputs = inputs([(CUSTOMERS_0, partition)]);
+        let mut limits: Vec<_> = inputs.iter().map(|input| input.reached).collect();
+        limits[CUSTOMERS_0] = 3;
+        let asked = Asked { limits: &limits, ends: &limits, at: NOW, now: None };
+        assert_eq!(select(&inputs, asked, BUDGET).cut, [cut(CUSTOMERS_0, 3)]);
+    }
+
+    #[test]
+    fn time_stops_at_what_is_not_planned_but_for_what_is_held() {
+        let bound = |partition: Partition, behind: &[(usize, u64)]| {
+            let all = selected(&inputs([(PRODUCTS_0, partition)]), behind, BUDGET);
+            (all.bound_ms, all.held.len())
+        };
+        assert_eq!(bound(read(Vec::new(), 3), &[]), (NOW, 0));
+        assert_eq!(bound(read(vec![record(0, 10)], 1), &[]), (Timestamp(10), 0));
+        // What is behind the last record read is not older than it; of the unread nothing is known.
+        let unread = Partition { read_at: Some(Timestamp(20)), ..read(Vec::new(), 3) };
+        assert_eq!(bound(unread, &[(PRODUCTS_0, 9)]), (Timestamp(20), 0));
+        assert_eq!(bound(read(Vec::new(), 0), &[(PRODUCTS_0, 9)]), (Timestamp(1), 0));
+        let held = |records| Partition { held: Some(7), ..read(records, 3) };
+        assert_eq!(bound(held(Vec::new()), &[(PRODUCTS_0, 9)]), (NOW, 1));
+        let before = vec![record(2, 10)];
+        assert_eq!(bound(held(before), &[(PRODUCTS_0, 9)]), (Timestamp(10), 0));
+    }
+}

@@ -256,7 +256,7 @@ impl Handle {
 
     /// Blocks until it stands so.
     #[cfg(test)]
-    pub(crate) fn wait_standing(&self, standing: Standing) {
+    pub(crate) fn wait_standing(&self, standing: crate::standing::Standing) {
         self.wait(|state| state.standing == standing).unwrap();
     }
 

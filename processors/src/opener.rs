@@ -134,7 +134,10 @@ impl Opener {
     /// Whether a plan is valid is not for the registry to say: a schema that is not known is waited
     /// for.
     fn learned(&self, schema: u32) -> Result<(), End> {
-        self.hub.lock().plans_held = Some(schema);
+        {
+            self.hub.lock().plans_held = Some(schema);
+            self.hub.notify();
+        }
         // Nobody listens any more only while the engine ends.
         let _ = self.unknown.send(schema);
         self.hub.wait_until(|_| self.codec.knows(schema))?.plans_held = None;

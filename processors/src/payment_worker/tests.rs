@@ -391,8 +391,8 @@ fn who_takes_over_captures_once_what_another_process_had_authorized_and_it_refun
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let lead = |n: usize| {
         let gateway = sandbox(&story, dirs[n].path());
-        let (log, codec) = (Arc::clone(&story.log), Arc::clone(&story.codec));
-        PaymentWorker::start(log, codec, gateway, story.clock.clone())
+        let (log, schemas) = (Arc::clone(&story.log), Schemas::embedded());
+        PaymentWorker::start(log, schemas, gateway, story.clock.clone())
     };
     let first = lead(0);
     story.request(Authorize, 0);
