@@ -7,8 +7,8 @@ use crate::exit::Failure;
 use crate::running_shop::RunningShop;
 use crate::{log, parts};
 use audit::{AuditError, Ledger, Report};
-use schemas::codec::Codec;
 use sinks::event_log::ReadError;
+use sinks::schema_registry::Schemas;
 use sinks::view_store::ViewStore;
 use sinks::view_store::embedded::EmbeddedViews;
 use std::fmt::Write as _;
@@ -23,13 +23,13 @@ pub(crate) fn run(arguments: &AuditArgs, global: &Global) -> Result<(), Failure>
         File::open(path).and_then(|file| Ledger::read(BufReader::new(file))).map_err(named)
     });
     let ledger = ledger.transpose()?;
-    let codec = parts::codec(&arguments.outside)?;
+    let schemas = parts::read_schemas(&arguments.outside, &global.data)?;
     let report = match shop {
         Some(shop) => {
             let log = log::read(&arguments.outside, &global.data, true)?;
-            audit::audit_beside(&*log, &codec, &shop, ledger)
+            audit::audit_beside(&*log, &schemas, &shop, ledger)
         }
-        None => stopped(arguments, global, &codec, ledger)?,
+        None => stopped(arguments, global, &schemas, ledger)?,
     };
     let report = report.map_err(|error| failure(&error))?;
     print(&report, global.json);
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &AuditArgs, global: &Global) -> Result<(), Failure>
 fn stopped(
     arguments: &AuditArgs,
     global: &Global,
-    codec: &Codec,
+    schemas: &Schemas,
     ledger: Option<Ledger>,
 ) -> Result<Result<Report, AuditError>, Failure> {
     let log = log::read(&arguments.outside, &global.data, false)?;
@@ -52,7 +52,7 @@ fn stopped(
     // Opening a store that is not there would make one.
     let views = if dir.is_dir() { Some(parts::open_views(&global.data)?) } else { None };
     let views: Option<&dyn ViewStore> = views.as_ref().map(|views: &EmbeddedViews| views as _);
-    Ok(audit::audit(&*log, codec, views, ledger))
+    Ok(audit::audit(&*log, schemas, views, ledger))
 }
 
 /// Why a log or views could not be read, as the end of the command.
@@ -62,6 +62,7 @@ pub(crate) fn failure(error: &AuditError) -> Failure {
         | AuditError::Views(_) => Failure::Damaged(error.to_string()),
         AuditError::Log(ReadError::BelowStart { .. } | ReadError::Unavailable(_))
         | AuditError::Shop(_) => Failure::Unreachable(error.to_string()),
+        AuditError::UnknownSchema { .. } => Failure::flag("registry-url", error),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sinks::event_log::Location;
+use sinks::schema_registry as registry;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -82,9 +83,10 @@ pub(crate) struct Outside {
     /// `kafka://h1:9092,h2:9092/NAMESPACE` is shared.
     #[arg(long, env = "WATERMART_LOG_URL", default_value_t = Location::Embedded)]
     pub(crate) log_url: Location,
-    /// The schema registry: `embedded:` is the schemas compiled in.
+    /// The schema registry: `embedded:` is the schemas compiled in; else http://HOST:8081, with the
+    /// path of its API if it has one.
     #[arg(long, env = "WATERMART_REGISTRY_URL", default_value = "embedded:")]
-    pub(crate) registry_url: String,
+    pub(crate) registry_url: registry::Location,
     /// Takes a log of one broker: what is acknowledged is lost with it. For tests.
     #[arg(long, env = "WATERMART_SINGLE_BROKER")]
     pub(crate) single_broker: bool,

@@ -4,7 +4,7 @@ use crate::cli::{Lead, Work};
 use crate::exit::Failure;
 use crate::log::LogSource;
 use crate::parts::Opened;
-use processors::engine::{Options, Parts, Role};
+use processors::engine::{Held, Options, Parts, Role};
 use processors::failure::Failure as EngineFailure;
 use processors::invariants::Count;
 use processors::standing::Standing;
@@ -56,10 +56,10 @@ fn start(
     (role, role_again, settings): (Role, Role, Settings),
     gateway: OpenGateway,
 ) -> Result<Supervisor, Failure> {
-    let Opened { clock, codec, source, .. } = opened;
+    let Opened { clock, schemas, source, .. } = opened;
     let open = if role.may_lead() { LogSource::for_engine } else { LogSource::to_read };
-    let (codec, clock, source) = (Arc::clone(codec), clock.clone(), source.clone());
-    let parts = Parts { log: open(&source)?.log, views, codec, clock };
+    let (schemas, clock, source) = (schemas.clone(), clock.clone(), source.clone());
+    let parts = Parts { log: open(&source)?.log, views, schemas, clock };
     let hash_seed = std::process::id().into();
     let options = Options { workers: work.workers.into(), settings, hash_seed, role };
     let reopen = Box::new(move || open(&source).map(|open| open.log).map_err(again));
@@ -116,7 +116,13 @@ fn engine_status(report: &Report, work: Work) -> EngineStatus {
         invariants: status.invariants.iter().map(counted).collect(),
         dead_letters: status.dead_letters,
         applied: Arc::clone(&status.applied),
+        held: status.held.iter().map(held).collect(),
     }
+}
+
+fn held(held: &Held) -> queries::Held {
+    let Held { partition, offset, schema } = *held;
+    queries::Held { partition: partition.to_string(), offset, schema_id: schema }
 }
 
 fn counted((id, count): (&'static str, Count)) -> (&'static str, Invariant) {

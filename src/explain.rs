@@ -14,8 +14,8 @@ pub(crate) fn run(arguments: &Explain, global: &Global) -> Result<(), Failure> {
         Failure::Usage(format!("{text} is no order's id: `ord_` and 26 letters and digits"))
     })?;
     let log = log::read(&arguments.outside, &global.data, false)?;
-    let codec = parts::codec(&arguments.outside)?;
-    let story = audit::story(&*log, &codec, order).map_err(|error| failure(&error))?;
+    let schemas = parts::read_schemas(&arguments.outside, &global.data)?;
+    let story = audit::story(&*log, &schemas, order).map_err(|error| failure(&error))?;
     if story.is_empty() {
         return Err(Failure::Check(format!("the log knows nothing of {order}")));
     }

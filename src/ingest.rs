@@ -39,7 +39,8 @@ impl WayIn {
         let opened =
             Opened::open(&flags.outside, data, LogSource::find_shared, LogSource::for_callers)?;
         let secrets = payments::secrets(&flags.webhooks, data)?;
-        let Opened { clock, codec, log, replicas, .. } = opened;
+        let Opened { clock, schemas, log, replicas, .. } = opened;
+        let codec = schemas.codec;
         let ports = Ports { log: Arc::clone(&log), codec, decisions: None };
         let ingest = Ingest::new(ports, clock.clone(), secrets, Limits::default());
         let taking = ingest.clone();

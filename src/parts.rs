@@ -4,16 +4,17 @@
 //! |---|---|
 //! | `log/` | the event log: all that must never be lost |
 //! | `views/` | the view store: rebuilt from the log if removed |
+//! | `schema-ids.json` | what a schema registry has told: asked for anew if removed |
 //! | `sandbox/` | what the sandbox gateway remembers |
 //! | `webhook-secret` | what signs and proves webhooks |
 
 use crate::cli::{Outside, Views};
 use crate::exit::Failure;
 use crate::log::{LogSource, OpenLog};
-use schemas::codec::Codec;
 use sinks::clock::Clock;
 use sinks::event_log::EventLog;
 use sinks::event_log::embedded::{Durability, FileLog, OpenError};
+use sinks::schema_registry::{Location, OpenError as SchemasError, Schemas};
 use sinks::view_store::ViewStore;
 use sinks::view_store::embedded::{EmbeddedViews, OpenError as ViewsError};
 use std::path::{Path, PathBuf};
@@ -23,8 +24,8 @@ use std::sync::Arc;
 pub(crate) struct Opened {
     /// The one clock.
     pub(crate) clock: Clock,
-    /// The schemas.
-    pub(crate) codec: Arc<Codec>,
+    /// The schemas, and who is asked about others.
+    pub(crate) schemas: Schemas,
     /// Where the log is.
     pub(crate) source: LogSource,
     /// The log as the server's callers use it.
@@ -48,20 +49,59 @@ impl Opened {
         let clock = Clock::system();
         std::fs::create_dir_all(data)
             .map_err(|error| Failure::flag("data", format!("{}: {error}", data.display())))?;
-        let codec = codec(outside)?;
+        // Before the log: what is kept of a registry is there when a log is.
+        let schemas = schemas(outside, data)?;
         let source = find(outside, data, &clock)?;
         let OpenLog { log, replicas } = open(&source)?;
-        Ok(Self { clock, codec, source, log, replicas })
+        Ok(Self { clock, schemas, source, log, replicas })
     }
 }
 
-/// The schemas, as `--registry-url` says.
+/// The schemas to read and write with, as `--registry-url` says.
 ///
 /// # Errors
-/// The registry is not one that this build knows.
-pub(crate) fn codec(outside: &Outside) -> Result<Arc<Codec>, Failure> {
-    known("registry-url", &outside.registry_url)?;
-    Ok(Arc::new(Codec::compiled()))
+/// The registry does not answer in time, or cannot be used.
+fn schemas(outside: &Outside, data: &Path) -> Result<Schemas, Failure> {
+    let Outside { log_url, registry_url, connect_timeout, .. } = outside;
+    same_ids(registry_url, data)?;
+    Schemas::open(registry_url, log_url.namespace(), data, *connect_timeout)
+        .map_err(schemas_failure)
+}
+
+/// The schemas to read with, which registers nothing.
+///
+/// # Errors
+/// The registry cannot be used.
+pub(crate) fn read_schemas(outside: &Outside, data: &Path) -> Result<Schemas, Failure> {
+    let Outside { log_url, registry_url, .. } = outside;
+    same_ids(registry_url, data)?;
+    Schemas::open_to_read(registry_url, log_url.namespace(), data).map_err(schemas_failure)
+}
+
+/// Refuses to read records with other ids than they were written with.
+fn same_ids(registry: &Location, data: &Path) -> Result<(), Failure> {
+    let kept = Schemas::are_kept(data);
+    let detail = match registry {
+        Location::Embedded if kept => {
+            "the records of this shop have the ids of a schema registry; give its address"
+        }
+        Location::Server(_) if !kept && log_dir(data).is_dir() => {
+            "the records of this shop have the ids of the schemas compiled in; use `embedded:`, or \
+             another data directory"
+        }
+        Location::Embedded | Location::Server(_) => return Ok(()),
+    };
+    Err(Failure::flag("registry-url", format!("{detail} ({})", data.display())))
+}
+
+fn schemas_failure(error: SchemasError) -> Failure {
+    match error {
+        error @ SchemasError::Unreachable { .. } => Failure::Unreachable(error.to_string()),
+        error @ (SchemasError::Unusable(_) | SchemasError::Another { .. }) => {
+            Failure::flag("registry-url", error)
+        }
+        error @ SchemasError::File { .. } => Failure::flag("data", error),
+    }
 }
 
 /// Opens the view store, as `--views-url` says.

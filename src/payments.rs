@@ -40,8 +40,11 @@ pub(crate) fn opener(
     handle: Handle,
 ) -> OpenGateway {
     let (dir, clock, secrets) = (data.join("sandbox"), opened.clock.clone(), secrets.clone());
-    let ports =
-        Ports { log: Arc::clone(&opened.log), codec: Arc::clone(&opened.codec), decisions: None };
+    let ports = Ports {
+        log: Arc::clone(&opened.log),
+        codec: Arc::clone(&opened.schemas.codec),
+        decisions: None,
+    };
     let ingest = Ingest::new(ports, clock.clone(), secrets.clone(), Limits::default());
     Box::new(move || match payments {
         Payments::Manual => Ok(Arc::new(Manual)),

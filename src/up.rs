@@ -50,7 +50,8 @@ impl Shop {
         let gateway = payments::opener(up.lead.payments_url, data, &opened, &secrets, handle);
         let written = Some(Arc::clone(&views));
         let engine = engine::lead(&opened, (&up.work, &up.lead), written, gateway)?;
-        let Opened { clock, codec, log, replicas, .. } = opened;
+        let Opened { clock, schemas, log, replicas, .. } = opened;
+        let codec = schemas.codec;
         let status = Arc::new(engine::status(&engine, up.work, "ok", replicas));
         let queries = Queries::new(Arc::clone(&views), Arc::clone(&log), clock.clone(), status);
         let resources = Arc::new(queries.clone());

@@ -8,27 +8,28 @@
 //! | workers | timely: customers, products | epochs |
 //! | publisher | gives ids, appends outputs | finished epochs; the log |
 //! | views | judges and applies rows and marks | finished epochs; the store |
+//! | schemas | asks what an unknown schema id stands for | the registry |
 //! | watch | looks whether epochs advance | a second |
 
 use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
 use crate::inputs;
-use crate::invariants::{Counts, watch};
+use crate::invariants::watch;
 use crate::opener::Opener;
 use crate::planner::Planner;
 use crate::publisher::{self, Publisher};
 use crate::replay;
-use crate::standing::Standing;
+pub use crate::status::{Held, Status};
 use crate::threads::Threads;
 pub use crate::threads::{Workers, start_workers};
+use crate::unknown_schemas;
 use crate::views;
-use schemas::codec::Codec;
 use schemas::events::epochs::Settings;
 use schemas::id::EventId;
-use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
 use sinks::clock::Clock;
 use sinks::event_log::EventLog;
+use sinks::schema_registry::Schemas;
 use sinks::view_store::{Mark, ViewStore};
 use std::io::Read as _;
 use std::sync::{Arc, mpsc};
@@ -40,8 +41,8 @@ pub struct Parts {
     pub log: Arc<dyn EventLog>,
     /// The views; without them no rows are made, nor judged.
     pub views: Option<Arc<dyn ViewStore>>,
-    /// The schemas.
-    pub codec: Arc<Codec>,
+    /// The schemas, and who is asked about others.
+    pub schemas: Schemas,
     /// The clock of the planner.
     pub clock: Clock,
 }
@@ -80,38 +81,6 @@ impl Role {
             Self::Leads | Self::StandsBy => true,
             Self::Follows | Self::Replays => false,
         }
-    }
-}
-
-/// How the engine is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// Where it stands.
-    pub standing: Standing,
-    /// Why it ended, if it did.
-    pub failure: Option<Failure>,
-    /// The generation in force, -1 before the first.
-    pub generation: i64,
-    /// The last finished epoch.
-    pub epoch: u64,
-    /// `now` of the last plan.
-    pub now: Option<Timestamp>,
-    /// Input records applied.
-    pub records: u64,
-    /// Dead letters.
-    pub dead_letters: u64,
-    /// What was judged since the start.
-    pub invariants: Counts,
-    /// Of each input, the first offset that is not in a finished epoch; empty is all 0.
-    pub applied: Arc<Vec<u64>>,
-}
-
-impl Status {
-    /// Why what is asked now is decided late, or not at all.
-    #[must_use]
-    pub fn not_ready(&self) -> Option<String> {
-        let failure = self.failure.as_ref().map(ToString::to_string);
-        failure.or_else(|| self.standing.not_ready().map(str::to_owned))
     }
 }
 
@@ -258,18 +227,7 @@ impl Handle {
     /// How it is doing.
     #[must_use]
     pub fn status(&self) -> Status {
-        let state = self.hub.lock();
-        Status {
-            standing: state.standing,
-            failure: state.failure.clone(),
-            generation: state.plans.generation(),
-            epoch: state.finished,
-            now: state.plans.now(),
-            records: state.records,
-            dead_letters: state.dead_letters,
-            invariants: state.invariants.clone(),
-            applied: Arc::clone(&state.applied),
-        }
+        Status::of(&self.hub.lock())
     }
 
     /// Blocks until it leads, or follows who leads.
@@ -298,7 +256,7 @@ impl Handle {
 
     /// Blocks until it stands so.
     #[cfg(test)]
-    pub(crate) fn wait_standing(&self, standing: Standing) {
+    pub(crate) fn wait_standing(&self, standing: crate::standing::Standing) {
         self.wait(|state| state.standing == standing).unwrap();
     }
 
@@ -326,15 +284,20 @@ fn spawn_readers(
     workers: usize,
     mark: Option<Arc<Mark>>,
 ) -> Result<(), Failure> {
-    let epochs = [(TopicPartition { topic: Topic::Epochs, partition: 0 }, 0)];
-    let from: Vec<_> = TopicPartition::inputs().map(|at| (at, 0)).collect();
-    let plans = parts.log.reader(&epochs)?;
-    let inputs = parts.log.reader(&from)?;
-    let codec = Arc::clone(&parts.codec);
-    threads.spawn("inputs", move |hub| Ok(inputs::run(hub, inputs, &codec)?))?;
-    let (codec, clock) = (Arc::clone(&parts.codec), parts.clock.clone());
+    let epochs = TopicPartition { topic: Topic::Epochs, partition: 0 };
+    let plans = parts.log.reader(&[(epochs, 0)])?;
+    let Parts { log, schemas, clock, .. } = parts.clone();
+    // At most one id a partition waits in there, and one of the plan topic.
+    let (named, unknown) = mpsc::channel();
+    let (codec, ids) = (Arc::clone(&schemas.codec), named.clone());
+    threads.spawn("inputs", move |hub| Ok(inputs::run(hub, log.as_ref(), &codec, &ids)?))?;
+    let codec = Arc::clone(&schemas.codec);
+    threads.spawn("schemas", move |hub| {
+        unknown_schemas::run(hub, &schemas, &unknown);
+        Ok(())
+    })?;
     threads.spawn("opener", move |hub| {
-        Opener::new(Arc::clone(hub), codec, clock, workers, mark).run(plans)
+        Opener::new(Arc::clone(hub), codec, clock, workers, mark, named).run(plans)
     })
 }
 
@@ -350,7 +313,7 @@ fn spawn_writers(
             Ok(())
         })?;
     } else {
-        let (log, codec) = (Arc::clone(&parts.log), Arc::clone(&parts.codec));
+        let (log, codec) = (Arc::clone(&parts.log), Arc::clone(&parts.schemas.codec));
         threads
             .spawn("publisher", move |hub| Publisher::open(Arc::clone(hub), log, codec)?.run())?;
     }
@@ -364,7 +327,8 @@ fn spawn_planner(
     options: Options,
     claim_id: Option<EventId>,
 ) -> Result<(), Failure> {
-    let Parts { log, codec, clock, .. } = parts.clone();
+    let Parts { log, schemas, clock, .. } = parts.clone();
+    let codec = schemas.codec;
     let Options { settings, role, .. } = options;
     if let Some(claim_id) = claim_id {
         let at_once = role == Role::Leads;

@@ -60,6 +60,11 @@ pub struct Partition {
     pub reached: u64,
     /// Everything below is planned.
     pub planned: u64,
+    /// Append time of the last record read, clamped; what comes behind it is not older.
+    pub read_at: Option<Timestamp>,
+    /// The partition is held: the schema id of its record at `reached`, which is not known here.
+    /// Nothing behind that is read.
+    pub held: Option<u32>,
 }
 
 /// An epoch for one worker.

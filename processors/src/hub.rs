@@ -24,7 +24,7 @@ use schemas::id::EventId;
 use schemas::time::Timestamp;
 use schemas::topic::TopicPartition;
 use sinks::view_store::rows::Row;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
@@ -51,6 +51,8 @@ pub struct State {
     pub plans: PlanTopic,
     /// How far that is.
     pub plans_read_to: u64,
+    /// It is read no further: the schema of its next record is not known.
+    pub plans_held: Option<u32>,
     mailboxes: Vec<VecDeque<EpochInput>>,
     workers: Vec<Option<Thread>>,
     opened: BTreeMap<u64, Opened>,
@@ -75,6 +77,8 @@ pub struct State {
     pub next_deadline: Option<Timestamp>,
     /// A plan waits for records that are not read yet.
     pub reading_short: bool,
+    /// Records that an operator's word sets aside when a plan takes them: input and offset.
+    pub skips: BTreeSet<(usize, u64)>,
     /// The id that this process claims with, if it may claim.
     pub own_claim: Option<EventId>,
     /// Another process leads, or may: this one follows, and appends nothing.
@@ -129,6 +133,7 @@ impl Hub {
             inputs: TopicPartition::inputs().map(|_| Partition::default()).collect(),
             plans: PlanTopic::default(),
             plans_read_to: 0,
+            plans_held: None,
             mailboxes: (0..workers).map(|_| VecDeque::new()).collect(),
             workers: vec![None; workers],
             opened: BTreeMap::new(),
@@ -143,6 +148,7 @@ impl Hub {
             left: 0,
             next_deadline: None,
             reading_short: false,
+            skips: BTreeSet::new(),
             own_claim: None,
             passive: false,
             heard: Duration::ZERO,

@@ -4,11 +4,16 @@
 //! A record that can never be used (not decodable, on a wrong topic or partition, out of the
 //! contract's ranges) becomes a dead letter in the epoch that plans it: what a plan cuts is always
 //! consumed. Append times are clamped so that they never fall within a partition.
+//!
+//! Of a record whose schema is not known nothing can be said, whatever the registry's mood: it
+//! *holds* its partition. That is read no further, so nothing piles up behind it, and all others
+//! go on. It is read on from there as soon as the schema is learned, or an operator's word sets
+//! the record aside.
 
 use crate::epoch::{Action, Dead, Input};
-use crate::hub::{Hub, INPUT_RECORDS_MAX};
+use crate::hub::{Hub, INPUT_RECORDS_MAX, State};
 use machines::message::{Cause, CustomerMessage, ProductMessage, ToCustomer, ToProduct};
-use schemas::codec::Codec;
+use schemas::codec::{Codec, DecodeError};
 use schemas::events::Event;
 use schemas::events::dead_letters::{DeadLetter, DeadLetterCause};
 use schemas::events::epochs::Cut;
@@ -18,81 +23,191 @@ use schemas::id::EventId;
 use schemas::limits::{LINES_MAX, PRICE_MAX, QUANTITY_MAX};
 use schemas::time::Timestamp;
 use schemas::topic::{PARTITIONS, Topic, TopicPartition};
-use sinks::event_log::{ReadError, Reader, Record};
+use sinks::event_log::{EventLog, ReadError, Reader, Record};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 const READ_BYTES: usize = 1 << 20;
 /// How long the reader sleeps at most when the log does not grow: a bound, so that it sees a stop.
 const WAIT_MAX: Duration = Duration::from_millis(100);
+const SKIPPED: &str = "an operator said so on the plan topic";
 
-/// Reads until the hub stops or fails.
+/// Reads until the hub stops or fails. Schema ids that are not known are named to `unknown`.
 ///
 /// # Errors
 /// The log cannot be read.
-pub fn run(hub: &Arc<Hub>, mut reader: Box<dyn Reader>, codec: &Codec) -> Result<(), ReadError> {
+pub fn run(
+    hub: &Arc<Hub>,
+    log: &dyn EventLog,
+    codec: &Codec,
+    unknown: &Sender<u32>,
+) -> Result<(), ReadError> {
     let partitions: Vec<_> = TopicPartition::inputs().collect();
-    let mut clamp = vec![Timestamp::MIN; partitions.len()];
-    let mut records = Vec::new();
-    loop {
-        reader.read(READ_BYTES, &mut records)?;
-        let idle = records.is_empty();
-        let decoded: Vec<_> = records
-            .drain(..)
-            .map(|record| {
-                let index = record.partition.input_index().expect("the reader reads inputs");
-                clamp[index] = clamp[index].max(record.appended_at);
-                (index, decode(codec, &record, clamp[index]))
-            })
-            .collect();
-        let mut state = hub.lock();
-        for (index, input) in decoded {
-            state.inputs[index].waiting.push_back(input);
-        }
-        let mut moved = false;
-        for (partition, at) in state.inputs.iter_mut().zip(&partitions) {
-            let reached = reader.position(*at);
-            moved |= reached != partition.reached;
-            partition.reached = reached;
-        }
-        if moved {
-            hub.notify();
-        }
-        while state.waiting() > INPUT_RECORDS_MAX && !state.reading_short {
+    let from: Vec<_> = partitions.iter().map(|at| (*at, 0)).collect();
+    let clamp = vec![Timestamp::MIN; partitions.len()];
+    let reader = log.reader(&from)?;
+    Inputs { hub, log, codec, unknown, partitions, clamp, reader }.run()
+}
+
+struct Inputs<'a> {
+    hub: &'a Arc<Hub>,
+    log: &'a dyn EventLog,
+    codec: &'a Codec,
+    unknown: &'a Sender<u32>,
+    partitions: Vec<TopicPartition>,
+    clamp: Vec<Timestamp>,
+    /// Of all partitions that are not held.
+    reader: Box<dyn Reader>,
+}
+
+/// What was read at once: records by input, and where a partition is held from now on.
+#[derive(Default)]
+struct Batch {
+    inputs: Vec<(usize, Input)>,
+    /// By input: offset and schema id.
+    held: BTreeMap<usize, (u64, u32)>,
+}
+
+impl Inputs<'_> {
+    fn run(&mut self) -> Result<(), ReadError> {
+        let mut records = Vec::new();
+        loop {
+            self.reader.read(READ_BYTES, &mut records)?;
+            let idle = records.is_empty();
+            let batch = self.decode(&mut records);
+            let mut state = self.hub.lock();
+            let mut regroup = !batch.held.is_empty();
+            self.hand_over(&mut state, batch);
+            regroup |= self.release(&mut state);
+            while state.waiting() > INPUT_RECORDS_MAX && !state.reading_short {
+                if state.stopping || state.failed() {
+                    return Ok(());
+                }
+                state = self.hub.wait(state);
+                regroup |= self.release(&mut state);
+                if regroup {
+                    break;
+                }
+            }
             if state.stopping || state.failed() {
                 return Ok(());
             }
-            state = hub.wait(state);
-        }
-        if state.stopping || state.failed() {
-            return Ok(());
-        }
-        drop(state);
-        if idle {
-            reader.wait(WAIT_MAX);
+            if regroup {
+                self.reader = self.log.reader(&self.not_held(&state))?;
+            }
+            drop(state);
+            if idle && !regroup {
+                self.reader.wait(WAIT_MAX);
+            }
         }
     }
-}
 
-/// What a record does.
-fn decode(codec: &Codec, record: &Record, appended_at: Timestamp) -> Input {
-    let (lines, action) = match action(codec, record, appended_at) {
-        Ok(accepted) => accepted,
-        Err((cause, detail)) => (1, dead(record, cause, detail)),
-    };
-    Input { offset: record.offset, appended_at, bytes: record.value.len(), lines, action }
+    /// Decodes up to where a partition is held; what is behind that is read again later.
+    fn decode(&mut self, records: &mut Vec<Record>) -> Batch {
+        let mut batch = Batch::default();
+        for record in records.drain(..) {
+            let index = record.partition.input_index().expect("the reader reads inputs");
+            if batch.held.contains_key(&index) {
+                continue;
+            }
+            let appended_at = self.clamp[index].max(record.appended_at);
+            match self.what_it_does(index, &record, appended_at) {
+                Ok(action) => {
+                    self.clamp[index] = appended_at;
+                    batch.inputs.push((index, action));
+                }
+                Err(schema) => {
+                    batch.held.insert(index, (record.offset, schema));
+                }
+            }
+        }
+        batch
+    }
+
+    /// What a record does; an error is the id of a schema that is not known: nothing can be said
+    /// then, unless an operator did.
+    fn what_it_does(
+        &self,
+        index: usize,
+        record: &Record,
+        appended_at: Timestamp,
+    ) -> Result<Input, u32> {
+        let decoded = match self.codec.decode(&record.value) {
+            Err(DecodeError::UnknownSchema(schema)) => {
+                if !self.hub.lock().skips.contains(&(index, record.offset)) {
+                    return Err(schema);
+                }
+                Err((DeadLetterCause::Skipped, SKIPPED.to_owned()))
+            }
+            decoded => decoded.map_err(|e| (DeadLetterCause::Undecodable, e.to_string())),
+        };
+        let done = decoded
+            .and_then(|(envelope, event)| action(record, appended_at, envelope.event_id, event));
+        let (lines, action) =
+            done.unwrap_or_else(|(cause, detail)| (1, dead(record, cause, detail)));
+        let bytes = record.value.len();
+        Ok(Input { offset: record.offset, appended_at, bytes, lines, action })
+    }
+
+    fn hand_over(&self, state: &mut State, batch: Batch) {
+        for (index, input) in batch.inputs {
+            state.inputs[index].waiting.push_back(input);
+        }
+        let mut moved = !batch.held.is_empty();
+        for (index, partition) in state.inputs.iter_mut().enumerate() {
+            if partition.held.is_some() {
+                continue;
+            }
+            let reached = match batch.held.get(&index) {
+                Some((offset, schema)) => {
+                    partition.held = Some(*schema);
+                    // Nobody listens any more only while the engine ends.
+                    let _ = self.unknown.send(*schema);
+                    *offset
+                }
+                None => self.reader.position(self.partitions[index]),
+            };
+            moved |= reached != partition.reached;
+            partition.reached = reached;
+            partition.read_at = Some(self.clamp[index]).filter(|read_at| *read_at > Timestamp::MIN);
+        }
+        if moved {
+            self.hub.notify();
+        }
+    }
+
+    /// Lets go of partitions whose record's schema is known by now, or that is to be skipped.
+    fn release(&self, state: &mut State) -> bool {
+        let State { inputs, skips, .. } = state;
+        let mut released = false;
+        for (index, partition) in inputs.iter_mut().enumerate() {
+            let skipped = || skips.contains(&(index, partition.reached));
+            if partition.held.is_some_and(|schema| self.codec.knows(schema) || skipped()) {
+                partition.held = None;
+                released = true;
+            }
+        }
+        released
+    }
+
+    /// What is read on, and from where.
+    fn not_held(&self, state: &State) -> Vec<(TopicPartition, u64)> {
+        let all = self.partitions.iter().zip(&state.inputs);
+        let free = all.filter(|(_, partition)| partition.held.is_none());
+        free.map(|(at, partition)| (*at, partition.reached)).collect()
+    }
 }
 
 type Refusal = (DeadLetterCause, String);
 
 fn action(
-    codec: &Codec,
     record: &Record,
     appended_at: Timestamp,
+    cause_id: EventId,
+    event: Event,
 ) -> Result<(usize, Action), Refusal> {
-    let (envelope, event) = codec
-        .decode(&record.value)
-        .map_err(|error| (DeadLetterCause::Undecodable, error.to_string()))?;
     let at = record.partition;
     if event.kind().topic() != at.topic {
         let detail = format!("{} belongs on {}", event.kind().name(), event.kind().topic());
@@ -107,7 +222,6 @@ fn action(
         return Err((DeadLetterCause::WrongPartition, detail));
     }
     let cause = Cause::record(appended_at, at, record.offset);
-    let cause_id = envelope.event_id;
     let lines = if let Event::CheckoutRequested(checkout) = &event {
         checkout.lines.as_ref().map_or(LINES_MAX, Vec::len)
     } else {
@@ -218,7 +332,7 @@ pub(crate) fn skipped(cut: &Cut, input: &Input) -> Action {
         offset: input.offset,
         appended_at: input.appended_at,
         cause: DeadLetterCause::Skipped,
-        detail: "an operator said so on the plan topic".to_owned(),
+        detail: SKIPPED.to_owned(),
     })
 }
 

@@ -24,8 +24,10 @@ pub mod sabotage;
 pub mod shard;
 pub mod shards;
 pub mod standing;
+pub mod status;
 pub mod supervisor;
 pub mod threads;
+pub mod unknown_schemas;
 pub mod views;
 
 #[cfg(test)]

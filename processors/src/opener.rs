@@ -8,13 +8,13 @@ use crate::inputs;
 use crate::plan::{Read, ValidPlan};
 use crate::standing::Standing;
 use machines::message::{Context, ProductMessage, ToProduct};
-use schemas::codec::Codec;
+use schemas::codec::{Codec, DecodeError};
 use schemas::events::epochs::RecordSkipped;
 use schemas::topic::{Topic, TopicPartition};
 use sinks::clock::Clock;
 use sinks::event_log::{Reader, Record};
 use sinks::view_store::Mark;
-use std::collections::BTreeSet;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
@@ -32,8 +32,8 @@ pub struct Opener {
     /// Where the view store stands: rows up to there are not wanted; none at all without a store.
     mark: Option<Arc<Mark>>,
     applied: Vec<u64>,
-    /// Records that an operator's word sets aside when a plan takes them: input and offset.
-    skips: BTreeSet<(usize, u64)>,
+    /// To whom schema ids are named that are not known.
+    unknown: Sender<u32>,
 }
 
 impl Opener {
@@ -45,9 +45,10 @@ impl Opener {
         clock: Clock,
         workers: usize,
         mark: Option<Arc<Mark>>,
+        unknown: Sender<u32>,
     ) -> Self {
         let applied = vec![0; TopicPartition::inputs().count()];
-        Self { hub, codec, clock, workers, mark, applied, skips: BTreeSet::new() }
+        Self { hub, codec, clock, workers, mark, applied, unknown }
     }
 
     /// Reads until the hub stops or fails.
@@ -84,6 +85,10 @@ impl Opener {
     fn read(&mut self, record: &Record) -> Result<(), End> {
         let event = match self.codec.decode_bare(&record.value) {
             Ok(event) => event,
+            Err(DecodeError::UnknownSchema(schema)) => {
+                self.learned(schema)?;
+                return self.read(record);
+            }
             Err(error) => {
                 tracing::warn!(offset = record.offset, %error, "void record on the plan topic");
                 return Ok(());
@@ -106,7 +111,7 @@ impl Opener {
                 self.heard(&mut state, led);
                 tracing::info!(generation = record.offset, era = claim.era, "claim in force");
             }
-            Read::Skip(skip) => self.skip(&state, skip),
+            Read::Skip(skip) => set_aside(&mut state, skip),
             Read::Void => tracing::warn!(offset = record.offset, "void plan or claim"),
         }
         hub.notify();
@@ -126,17 +131,17 @@ impl Opener {
         }
     }
 
-    /// A record that a valid plan took is part of what was decided: to skip it history must be
-    /// redone, under a claim of the next era, which this build cannot do. The word is void then.
-    fn skip(&mut self, state: &State, skip: RecordSkipped) {
-        let RecordSkipped { topic, partition, offset } = skip;
-        match input_of(topic, partition) {
-            Some(index) if offset >= state.inputs[index].planned => {
-                self.skips.insert((index, offset));
-            }
-            Some(_) => tracing::warn!(?skip, "void: a plan has taken this record already"),
-            None => tracing::warn!(?skip, "void: there is no such input"),
+    /// Whether a plan is valid is not for the registry to say: a schema that is not known is waited
+    /// for.
+    fn learned(&self, schema: u32) -> Result<(), End> {
+        {
+            self.hub.lock().plans_held = Some(schema);
+            self.hub.notify();
         }
+        // Nobody listens any more only while the engine ends.
+        let _ = self.unknown.send(schema);
+        self.hub.wait_until(|_| self.codec.knows(schema))?.plans_held = None;
+        Ok(())
     }
 
     /// Waits until the plan's records are read and another epoch may be opened; opens it.
@@ -149,15 +154,17 @@ impl Opener {
         self.check_mark(valid)?;
         loop {
             state.go_on()?;
-            let short = valid.plan.cut.iter().any(|cut| {
-                input_of(cut.topic, cut.partition)
-                    .is_some_and(|index| state.inputs[index].reached < cut.end)
+            let mut short = valid.plan.cut.iter().filter_map(|cut| {
+                let input = &state.inputs[input_of(cut.topic, cut.partition)?];
+                (input.reached < cut.end).then_some(input.held.is_some())
             });
-            if !short && state.may_open() {
+            // Who planned a record that holds its partition here knew its schema: it is waited for.
+            let waits = short.next().map(|held| held && short.all(|held| held));
+            if waits.is_none() && state.may_open() {
                 break;
             }
-            if short && !state.reading_short {
-                state.reading_short = true;
+            let reading_short = waits == Some(false);
+            if std::mem::replace(&mut state.reading_short, reading_short) != reading_short {
                 hub.notify();
             }
             state = hub.wait(state);
@@ -218,7 +225,7 @@ impl Opener {
             while partition.waiting.front().is_some_and(|input| input.offset < cut.end) {
                 let input = partition.waiting.pop_front().expect("looked at above");
                 records += 1;
-                let skipped = self.skips.remove(&(index, input.offset));
+                let skipped = state.skips.remove(&(index, input.offset));
                 let action = if skipped { inputs::skipped(cut, &input) } else { input.action };
                 self.route(action, &mut inputs, &mut dead);
             }
@@ -244,6 +251,19 @@ impl Opener {
             }
             Action::Dead(letter) => dead.push(*letter),
         }
+    }
+}
+
+/// A record that a valid plan took is part of what was decided: to skip it history must be
+/// redone, under a claim of the next era, which this build cannot do. The word is void then.
+fn set_aside(state: &mut State, skip: RecordSkipped) {
+    let RecordSkipped { topic, partition, offset } = skip;
+    match input_of(topic, partition) {
+        Some(index) if offset >= state.inputs[index].planned => {
+            state.skips.insert((index, offset));
+        }
+        Some(_) => tracing::warn!(?skip, "void: a plan has taken this record already"),
+        None => tracing::warn!(?skip, "void: there is no such input"),
     }
 }
 

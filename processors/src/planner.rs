@@ -8,7 +8,7 @@
 //! records wait, a timer is due, messages are left over, or the idle heartbeat is up; never while
 //! [`EPOCHS_OPEN_MAX`](crate::hub::EPOCHS_OPEN_MAX) epochs are open or the spool is full.
 
-use crate::cut::{BUDGET, Budget, Selection, select};
+use crate::cut::{Asked, BUDGET, Budget, Selection, select};
 use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
 use crate::planner_clock::PlannerClock;
@@ -189,7 +189,7 @@ impl Planner {
         if !self.reason()? {
             return Ok(());
         }
-        let Selection { cut, bound_ms } = self.select()?;
+        let Selection { cut, bound_ms, held } = self.select()?;
         let planner_ms = self.time.read(self.clock.now(), self.clock.elapsed());
         let (plan, epoch) = {
             let state = self.hub.lock();
@@ -206,7 +206,7 @@ impl Planner {
                 bound_ms,
                 cut,
                 digests: digests(&state),
-                held: Vec::new(),
+                held,
             };
             (plan, epoch)
         };
@@ -262,17 +262,19 @@ impl Planner {
         }
     }
 
-    /// Fixes what customers have reached, asks for all ends, waits until they are reached.
+    /// Fixes what customers have reached, asks for all ends, waits until they are reached: by all
+    /// partitions but those that are held.
     fn select(&self) -> Result<Selection, End> {
         let customers = usize::from(Topic::CustomerActions.partitions());
         let fixed: Vec<u64> =
             self.hub.lock().inputs.iter().take(customers).map(|p| p.reached).collect();
-        let asked_at = self.clock.now();
+        let at = self.clock.now();
         let all: Vec<_> = TopicPartition::inputs().collect();
         let ends = self.ends(&all)?;
-        let full = |state: &State| state.waiting() >= self.budget.records;
         let state = self.hub.wait_until(|state| {
-            full(state) || state.inputs.iter().zip(&ends).all(|(input, end)| input.reached >= *end)
+            let mut inputs = state.inputs.iter().zip(&ends);
+            state.waiting() >= self.budget.records
+                || inputs.all(|(input, end)| input.reached >= *end || input.held.is_some())
         })?;
         let limits: Vec<u64> = state
             .inputs
@@ -280,9 +282,8 @@ impl Planner {
             .enumerate()
             .map(|(index, input)| fixed.get(index).copied().unwrap_or(input.reached))
             .collect();
-        let behind = state.inputs.iter().zip(&ends).any(|(input, end)| input.reached < *end);
-        let asked_at = if behind { least_read(&state) } else { asked_at };
-        Ok(select(&state.inputs, &limits, asked_at, self.budget))
+        let asked = Asked { limits: &limits, ends: &ends, at, now: state.plans.now() };
+        Ok(select(&state.inputs, asked, self.budget))
     }
 
     /// Sends the same bytes until `over` is true of what has been read back.
@@ -328,12 +329,6 @@ pub(crate) const JUMPED: &str = "the wall clock jumped by more than 60 s: time s
 
 fn until(now: Timestamp, at: Timestamp) -> Duration {
     Duration::from_millis(u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0))
-}
-
-/// The append time that reading has come to at least: a bound for partitions not read to the end.
-fn least_read(state: &State) -> Timestamp {
-    let newest = state.inputs.iter().filter_map(|input| input.waiting.back());
-    newest.map(|input| input.appended_at).min().unwrap_or(Timestamp::MIN)
 }
 
 /// Digests that no valid plan has carried yet.

@@ -288,8 +288,8 @@ impl Supervision {
     }
 
     fn ask_for_payments(&self, gateway: Arc<dyn PaymentGateway>) -> PaymentWorker {
-        let Parts { log, codec, clock, .. } = self.supplies.parts.clone();
-        let worker = PaymentWorker::start(log, codec, gateway, clock);
+        let Parts { log, schemas, clock, .. } = self.supplies.parts.clone();
+        let worker = PaymentWorker::start(log, schemas, gateway, clock);
         self.shared.lock().payments = Some(Box::new(worker.failure_source()));
         worker
     }

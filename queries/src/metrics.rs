@@ -81,14 +81,26 @@ fn text(report: &Report, ready: bool) -> String {
         "How often an invariant did not hold.",
         invariants().map(|(id, i)| (label("invariant", id), i.breaches)),
     );
+    set_aside(&mut out, report);
+    out
+}
+
+/// Records that were not used, or not yet.
+fn set_aside(out: &mut String, report: &Report) {
     metric(
-        &mut out,
+        out,
         "dead_letters_total",
         "counter",
         "Records put aside.",
         report.dead_letters.map(|letters| ("", letters)),
     );
-    out
+    metric(
+        out,
+        "held_partitions",
+        "gauge",
+        "Partitions that wait for the schema of their next record.",
+        report.held.as_ref().map(|held| ("", held.len() as u64)),
+    );
 }
 
 fn label(name: &str, value: &str) -> String {

@@ -52,6 +52,8 @@ pub struct EngineStatus {
     pub dead_letters: u64,
     /// Of each input, the first offset that is not in a finished epoch; empty is all 0.
     pub applied: Arc<Vec<u64>>,
+    /// Partitions that are read no further for now.
+    pub held: Vec<Held>,
 }
 
 /// The process at a glance, and the shop as far as it knows it. Null is what it does not know: an
@@ -88,6 +90,20 @@ pub(crate) struct Report {
     pub(crate) invariants: BTreeMap<&'static str, Invariant>,
     /// Records put aside.
     pub(crate) dead_letters: Option<u64>,
+    /// Partitions that are read no further until the schema of their next record is known, or an
+    /// operator sets it aside. An alarm if it lasts.
+    pub(crate) held: Option<Vec<Held>>,
+}
+
+/// A partition that is held, and the record that holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Held {
+    /// Topic and partition.
+    pub partition: String,
+    /// The record's.
+    pub offset: u64,
+    /// The schema that is not known here.
+    pub schema_id: u32,
 }
 
 /// How far a partition is read.
@@ -198,6 +214,7 @@ impl Running {
             checkpoint: (),
             invariants: engine.map(|engine| engine.invariants.clone()).unwrap_or_default(),
             dead_letters: engine.map(|engine| engine.dead_letters),
+            held: engine.map(|engine| engine.held.clone()),
         })
     }
 

@@ -6,19 +6,22 @@
 //! read with the schema they were written with: what it has more is skipped, what it has less
 //! must have a default in the struct. What is written is always the schema compiled in, whatever
 //! its id. Whoever wrote the bytes can make decoding fail, and nothing else.
+//!
+//! An id is *given* at the start, *learned* later, or *unknown*. Unknown says nothing of the bytes:
+//! nothing may be decided by it. What an id was once said to stand for it stands for as long as
+//! the codec lives.
 
 use crate::compiled;
 use crate::envelope::{Envelope, datum};
 use crate::events::{Event, EventKind};
 use crate::limits::RECORD_BYTES_MAX;
-use crate::topic::Topic;
-use serde::{Deserialize, Serialize};
-use serde_avro_fast::de::read::SliceRead;
-use serde_avro_fast::de::{DeserializerConfig, DeserializerState};
-use serde_avro_fast::schema::{RegularType, SchemaKey, SchemaMut};
-use serde_avro_fast::ser::SerializerConfig;
+use crate::schema::{Schema, cut, write};
 use serde_json::Value;
-use std::io::BufRead as _;
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+/// Characters of what is wrong with somebody's schema: it goes into dead letters.
+const DETAIL_CHARS_MAX: usize = 300;
 
 /// Why bytes are not an event.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +29,17 @@ pub enum DecodeError {
     /// Too short, too long, or no zero byte in front.
     #[error("not the wire format: {0}")]
     Framing(&'static str),
-    /// The id is none of those given.
+    /// What the id stands for is not known here: nothing is said of the bytes.
     #[error("unknown schema id {0}")]
     UnknownSchema(u32),
+    /// The id stands for something that no event can be read with, here or anywhere.
+    #[error("schema id {id}: {detail}")]
+    NotOurs {
+        /// The id.
+        id: u32,
+        /// Why not.
+        detail: String,
+    },
     /// The bytes are not what the schema says.
     #[error("not a {kind:?}: {detail}")]
     Body {
@@ -76,27 +87,19 @@ pub enum SchemaError {
     NotGiven(EventKind),
 }
 
-/// One schema, cut into the envelope's and the body's.
-struct Schema {
-    kind: EventKind,
-    envelope: Option<EnvelopeSchema>,
-    body: serde_avro_fast::Schema,
-}
-
-struct EnvelopeSchema {
-    /// Whether [`datum`] knows it.
-    is_compiled: bool,
-    half: serde_avro_fast::Schema,
-}
-
 /// Schemas by id, ready to code with.
 pub struct Codec {
-    /// Sorted: the place of an id is the place of its schema.
+    /// Of the schemas given. Sorted: the place of an id is the place of its schema.
     ids: Vec<u32>,
     schemas: Vec<Schema>,
-    /// By [`EventKind`] number: the place of the schema that is written.
+    /// By [`EventKind`] number: the place of the schema that is written; empty: none is.
     written: Vec<usize>,
+    /// What was learned later, by id; grows with the ids that records name.
+    learned: RwLock<HashMap<u32, Learned>>,
 }
+
+/// A schema, or why nothing can be read with it.
+type Learned = Result<Schema, String>;
 
 impl Codec {
     /// The schemas compiled in: the id of an event is its [`EventKind`] number and one.
@@ -121,7 +124,7 @@ impl Codec {
             return Err(SchemaError::Twice(pair[0].0));
         }
         let mut written = vec![None; EventKind::ALL.len()];
-        let mut codec = Self { ids: Vec::new(), schemas: Vec::new(), written: Vec::new() };
+        let mut codec = Self::reading();
         for (place, (id, kind, text)) in given.iter().enumerate() {
             let malformed = |detail| SchemaError::Malformed { id: *id, kind: *kind, detail };
             let json: Value = serde_json::from_str(text).map_err(|e| malformed(e.to_string()))?;
@@ -135,6 +138,32 @@ impl Codec {
             codec.written.push(place.ok_or(SchemaError::NotGiven(*kind))?);
         }
         Ok(codec)
+    }
+
+    /// A codec that only reads, and has yet to learn everything. Encoding with it is a bug.
+    #[must_use]
+    pub fn reading() -> Self {
+        let (ids, schemas, written) = (Vec::new(), Vec::new(), Vec::new());
+        Self { ids, schemas, written, learned: RwLock::default() }
+    }
+
+    /// Learns what an id stands for. Which event a schema is of is told by its record's full name;
+    /// one that is none of ours, or that nothing can be read with, is known as such from then on.
+    /// An id that is known stays what it was.
+    pub fn learn(&self, id: u32, text: &str) {
+        if self.place(id).is_some() {
+            return;
+        }
+        let schema = learned(id, text);
+        let mut all = self.learned.write().unwrap_or_else(PoisonError::into_inner);
+        all.entry(id).or_insert(schema);
+    }
+
+    /// Whether it is known what the id stands for.
+    #[must_use]
+    pub fn knows(&self, id: u32) -> bool {
+        let learned = || self.learned.read().unwrap_or_else(PoisonError::into_inner);
+        self.place(id).is_some() || learned().contains_key(&id)
     }
 
     /// Appends `event` with its envelope to `out`.
@@ -165,38 +194,44 @@ impl Codec {
 
     /// Which event the bytes claim to be, by their schema id alone.
     pub fn kind(&self, bytes: &[u8]) -> Result<EventKind, DecodeError> {
-        Ok(self.open(bytes)?.0.kind)
+        self.with_schema(bytes, |schema, _| Ok(schema.kind))
     }
 
     /// Reads an event with its envelope; all bytes must be used up.
     pub fn decode(&self, bytes: &[u8]) -> Result<(Envelope, Event), DecodeError> {
-        let (schema, mut datum) = self.open(bytes)?;
-        let envelope = schema.read_envelope(&mut datum)?;
-        Ok((envelope, schema.read_body(datum)?))
+        self.with_schema(bytes, |schema, mut datum| {
+            let envelope = schema.read_envelope(&mut datum)?;
+            Ok((envelope, schema.read_body(datum)?))
+        })
     }
 
     /// Reads an event of the plan topic; all bytes must be used up.
     pub fn decode_bare(&self, bytes: &[u8]) -> Result<Event, DecodeError> {
-        let (schema, datum) = self.open(bytes)?;
-        if schema.envelope.is_some() {
-            return Err(DecodeError::Framing("an envelope on the plan topic"));
-        }
-        schema.read_body(datum)
+        self.with_schema(bytes, |schema, datum| {
+            if schema.envelope.is_some() {
+                return Err(DecodeError::Framing("an envelope on the plan topic"));
+            }
+            schema.read_body(datum)
+        })
     }
 
-    fn open<'a>(&self, bytes: &'a [u8]) -> Result<(&Schema, &'a [u8]), DecodeError> {
-        if bytes.len() > RECORD_BYTES_MAX {
-            return Err(DecodeError::Framing("too long"));
+    /// Reads the datum with the schema it was written with. Only those learned are behind a lock.
+    #[inline]
+    fn with_schema<T>(
+        &self,
+        bytes: &[u8],
+        read: impl FnOnce(&Schema, &[u8]) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        let (id, datum) = unframed(bytes)?;
+        if let Some(place) = self.place(id) {
+            return read(&self.schemas[place], datum);
         }
-        let [zero, a, b, c, d, datum @ ..] = bytes else {
-            return Err(DecodeError::Framing("too short"));
-        };
-        if *zero != 0 {
-            return Err(DecodeError::Framing("no zero byte in front"));
+        let learned = self.learned.read().unwrap_or_else(PoisonError::into_inner);
+        match learned.get(&id) {
+            Some(Ok(schema)) => read(schema, datum),
+            Some(Err(detail)) => Err(DecodeError::NotOurs { id, detail: detail.clone() }),
+            None => Err(DecodeError::UnknownSchema(id)),
         }
-        let id = u32::from_be_bytes([*a, *b, *c, *d]);
-        let place = self.place(id).ok_or(DecodeError::UnknownSchema(id))?;
-        Ok((&self.schemas[place], datum))
     }
 
     /// Ids mostly follow each other, as those of the compiled schemas do.
@@ -209,111 +244,27 @@ impl Codec {
     }
 }
 
-type Datum<'r, 's, 'de> = serde_avro_fast::de::DatumDeserializer<'r, 's, SliceRead<'de>>;
-
-impl Schema {
-    #[inline]
-    fn read_envelope(&self, datum: &mut &[u8]) -> Result<Envelope, DecodeError> {
-        let of_envelope = self.envelope.as_ref().ok_or(DecodeError::Framing("no envelope"))?;
-        if of_envelope.is_compiled
-            && let Some(envelope) = datum::read(datum)
-        {
-            return Ok(envelope);
-        }
-        self.read(&of_envelope.half, datum, |d| Envelope::deserialize(d))
+/// The schema's id, and the datum behind it.
+fn unframed(bytes: &[u8]) -> Result<(u32, &[u8]), DecodeError> {
+    if bytes.len() > RECORD_BYTES_MAX {
+        return Err(DecodeError::Framing("too long"));
     }
-
-    #[inline]
-    fn read_body(&self, mut datum: &[u8]) -> Result<Event, DecodeError> {
-        let event = self.read(&self.body, &mut datum, |d| Event::deserialize_body(self.kind, d))?;
-        if !datum.is_empty() {
-            let detail = format!("{} bytes too many", datum.len());
-            return Err(DecodeError::Body { kind: self.kind, detail });
-        }
-        Ok(event)
-    }
-
-    /// Reads one half and moves `datum` past it.
-    #[inline]
-    fn read<'de, T>(
-        &self,
-        half: &serde_avro_fast::Schema,
-        datum: &mut &'de [u8],
-        read: impl FnOnce(Datum<'_, '_, 'de>) -> Result<T, serde_avro_fast::de::DeError>,
-    ) -> Result<T, DecodeError> {
-        let mut config = DeserializerConfig::new(half);
-        config.max_seq_size = RECORD_BYTES_MAX;
-        let mut state = DeserializerState::with_config(SliceRead::new(datum), config);
-        let value = read(state.deserializer()).map_err(|e| self.unreadable(&e))?;
-        let left = state.fill_buf().map_err(|e| self.unreadable(&e))?.len();
-        *datum = &datum[datum.len() - left..];
-        Ok(value)
-    }
-
-    #[cold]
-    fn unreadable(&self, detail: &dyn std::error::Error) -> DecodeError {
-        DecodeError::Body { kind: self.kind, detail: detail.to_string() }
-    }
-}
-
-fn write(half: &serde_avro_fast::Schema, value: &impl Serialize, out: &mut Vec<u8>) {
-    serde_avro_fast::to_datum(value, out, &mut SerializerConfig::new(half))
-        .expect("the schema compiled in takes every value of the struct, as its tests show");
-}
-
-/// Cuts the first field off, if the event is to have an envelope.
-fn cut(id: u32, kind: EventKind, mut json: Value) -> Result<Schema, SchemaError> {
-    let misplaced = SchemaError::Envelope { id, kind };
-    let Some(Value::Array(fields)) = json.get_mut("fields") else { return Err(misplaced) };
-    let enveloped = fields.first().is_some_and(|field| field["name"] == "envelope");
-    if enveloped == (kind.topic() == Topic::Epochs) {
-        return Err(misplaced);
-    }
-    let first = enveloped.then(|| fields.remove(0));
-    let envelope = first.map(|field| envelope(id, kind, &field["type"])).transpose()?;
-    Ok(Schema { kind, envelope, body: parse(id, kind, &json)? })
-}
-
-fn envelope(id: u32, kind: EventKind, json: &Value) -> Result<EnvelopeSchema, SchemaError> {
-    let is_compiled = *json == compiled::json(kind)["fields"][0]["type"];
-    Ok(EnvelopeSchema { is_compiled, half: parse(id, kind, json)? })
-}
-
-fn parse(id: u32, kind: EventKind, json: &Value) -> Result<serde_avro_fast::Schema, SchemaError> {
-    let malformed = |e: serde_avro_fast::schema::SchemaError| SchemaError::Malformed {
-        id,
-        kind,
-        detail: e.to_string(),
+    let [zero, a, b, c, d, datum @ ..] = bytes else {
+        return Err(DecodeError::Framing("too short"));
     };
-    let nodes: SchemaMut = json.to_string().parse().map_err(malformed)?;
-    // Freezing refuses a record that always holds itself, so that the walk below ends.
-    let schema = nodes.clone().freeze().map_err(malformed)?;
-    let mut lists = nodes.nodes().iter().filter_map(|node| {
-        let RegularType::Array(list) = &node.type_ else { return None };
-        Some(list.items)
-    });
-    if lists.any(|items| is_nothing(&nodes, items)) {
-        return Err(SchemaError::ListOfNothing { id, kind });
+    if *zero != 0 {
+        return Err(DecodeError::Framing("no zero byte in front"));
     }
-    Ok(schema)
+    Ok((u32::from_be_bytes([*a, *b, *c, *d]), datum))
 }
 
-/// Whether values of this schema take no bytes.
-fn is_nothing(nodes: &SchemaMut, key: SchemaKey) -> bool {
-    match &nodes[key].type_ {
-        RegularType::Null => true,
-        RegularType::Fixed(fixed) => fixed.size == 0,
-        RegularType::Record(record) => record.fields.iter().all(|f| is_nothing(nodes, f.type_)),
-        RegularType::Boolean
-        | RegularType::Int
-        | RegularType::Long
-        | RegularType::Float
-        | RegularType::Double
-        | RegularType::Bytes
-        | RegularType::String
-        | RegularType::Array(_)
-        | RegularType::Map(_)
-        | RegularType::Union(_)
-        | RegularType::Enum(_) => false,
-    }
+/// Whatever it is, it says so for ever: a registry never gives an id another schema.
+fn learned(id: u32, text: &str) -> Learned {
+    let shortened = |detail: String| detail.chars().take(DETAIL_CHARS_MAX).collect::<String>();
+    let json: Value =
+        serde_json::from_str(text).map_err(|error| shortened(format!("not json: {error}")))?;
+    let name = compiled::full_name_of(&json);
+    let kind = EventKind::ALL.iter().find(|kind| compiled::full_name(**kind) == name);
+    let kind = kind.ok_or_else(|| shortened(format!("`{name}` is no event of this shop")))?;
+    cut(id, *kind, json).map_err(|error| shortened(error.to_string()))
 }

@@ -1,6 +1,7 @@
 //! The schemas as they stand under `avro/`, one an event.
 
 use crate::events::EventKind;
+use apache_avro::Schema;
 use serde_json::Value;
 
 /// The text of an event's schema.
@@ -59,4 +60,41 @@ pub const fn schema(kind: EventKind) -> &'static str {
 /// The same, parsed.
 pub(crate) fn json(kind: EventKind) -> Value {
     serde_json::from_str(schema(kind)).expect("a test parses each of them")
+}
+
+/// The full name of an event's record: `watermart.orders.OrderConfirmed`.
+#[must_use]
+pub fn full_name(kind: EventKind) -> String {
+    format!("watermart.{}.{}", kind.topic().suffix().replace('-', "_"), kind.name())
+}
+
+/// Whether two schemas lay out the same bytes under the same names, however they are written down;
+/// of what is no schema, whether it is the same text.
+#[must_use]
+pub fn lies_alike(a: &str, b: &str) -> bool {
+    let canonical = |text| Schema::parse_str(text).ok().map(|schema| schema.canonical_form());
+    a == b || canonical(a).is_some_and(|a| canonical(b) == Some(a))
+}
+
+/// The full name that a schema's outermost type says it has; empty if it says none.
+pub(crate) fn full_name_of(json: &Value) -> String {
+    let name = json["name"].as_str().unwrap_or_default();
+    match json["namespace"].as_str() {
+        Some(namespace) if !namespace.is_empty() && !name.contains('.') => {
+            format!("{namespace}.{name}")
+        }
+        Some(_) | None => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_schema_has_the_full_name_of_its_event() {
+        for kind in EventKind::ALL {
+            assert_eq!(full_name_of(&json(*kind)), full_name(*kind));
+        }
+    }
 }

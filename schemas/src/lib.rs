@@ -17,5 +17,6 @@ pub mod json;
 pub mod limits;
 pub mod money;
 pub mod position;
+mod schema;
 pub mod time;
 pub mod topic;

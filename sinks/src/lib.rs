@@ -6,4 +6,5 @@
 pub mod clock;
 pub mod event_log;
 pub mod payment_gateway;
+pub mod schema_registry;
 pub mod view_store;

@@ -8,25 +8,24 @@ use crate::exit::Failure;
 use schemas::compiled;
 use schemas::events::EventKind;
 use serde_json::Value;
-use sinks::event_log::Location;
+use sinks::schema_registry::Location;
 
 const WANTED: &str = "FULL_TRANSITIVE";
 
 /// Looks at the registry.
 ///
 /// # Errors
-/// The flag is not where one is.
+/// No connection can be made at all.
 pub(super) fn examine(outside: &Outside) -> Result<Part, Failure> {
-    let url = outside.registry_url.trim_end_matches('/');
-    if url == "embedded:" {
-        let count = EventKind::ALL.len();
-        let part = Part::new("registry", url).version(format!("{count} schemas compiled in"));
-        return Ok(part.with("schemas", Verdict::Ok, "ids are this build's own"));
-    }
-    if !url.starts_with("http://") {
-        let detail = format!("`{url}` is not where a schema registry is; use http://HOST:8081");
-        return Err(Failure::flag("registry-url", detail));
-    }
+    let url = match &outside.registry_url {
+        Location::Server(url) => url,
+        Location::Embedded => {
+            let count = EventKind::ALL.len();
+            let part = Part::new("registry", "embedded:");
+            let part = part.version(format!("{count} schemas compiled in"));
+            return Ok(part.with("schemas", Verdict::Ok, "ids are this build's own"));
+        }
+    };
     let asker = Asker::new(outside.connect_timeout).map_err(Failure::Unreachable)?;
     Ok(match asker.get(&format!("{url}/subjects")) {
         Ok((200, Value::Array(subjects))) => {
@@ -36,7 +35,7 @@ pub(super) fn examine(outside: &Outside) -> Result<Part, Failure> {
                 None => part,
             };
             let subjects: Vec<_> = subjects.iter().filter_map(Value::as_str).collect();
-            of_subjects(part, &asker, url, &subjects, namespace(outside))
+            of_subjects(part, &asker, url, &subjects, outside.log_url.namespace())
         }
         Ok((status, _)) => {
             let detail = format!("{url}/subjects answers {status}, and no list of subjects");
@@ -44,13 +43,6 @@ pub(super) fn examine(outside: &Outside) -> Result<Part, Failure> {
         }
         Err(error) => Part::silent("registry", url, error),
     })
-}
-
-fn namespace(outside: &Outside) -> &str {
-    match &outside.log_url {
-        Location::Embedded => "watermart",
-        Location::Cluster(cluster) => &cluster.namespace,
-    }
 }
 
 /// Where registries say which version they are: some at the API, one at the server's root.

@@ -7,10 +7,11 @@ use super::log::{OpenLog, failure};
 use super::record;
 use crate::cli::{Global, Tail};
 use crate::exit::Failure;
+use crate::parts;
 use crate::stdout::{Ended, Lines};
-use schemas::codec::Codec;
 use schemas::topic::{Topic, TopicPartition};
 use sinks::event_log::{Reader, Record};
+use sinks::schema_registry::Schemas;
 use std::time::Duration;
 
 const READ_BYTES: usize = 1 << 20;
@@ -28,7 +29,7 @@ pub(super) fn tail(tail: &Tail, global: &Global, lines: &mut Lines) -> Result<()
     let reader = log.log.reader(&from).map_err(|error| failure(&error))?;
     let mut shown = Shown {
         name: log.name(topic),
-        codec: Codec::compiled(),
+        schemas: parts::read_schemas(&tail.outside, &global.data)?,
         json: global.json,
         from: tail.from.unwrap_or(0),
         left: tail.count.unwrap_or(u64::MAX),
@@ -67,7 +68,7 @@ fn firsts(
 
 struct Shown {
     name: String,
-    codec: Codec,
+    schemas: Schemas,
     json: bool,
     from: u64,
     left: u64,
@@ -110,9 +111,9 @@ impl Shown {
 
     fn line(&self, record: &Record, lines: &mut Lines) -> Result<(), Ended> {
         if self.json {
-            lines.line(&record::as_json(&self.name, &self.codec, record))
+            lines.line(&record::as_json(&self.name, &self.schemas, record))
         } else {
-            lines.line(&record::as_text(&self.name, &self.codec, record))
+            lines.line(&record::as_text(&self.name, &self.schemas, record))
         }
     }
 }

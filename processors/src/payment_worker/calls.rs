@@ -111,7 +111,7 @@ impl Worker {
             decline_code: None,
         };
         let mut value = Vec::new();
-        self.codec.encode(&envelope, &report.into(), &mut value);
+        self.schemas.codec.encode(&envelope, &report.into(), &mut value);
         NewRecord {
             partition: TopicPartition::of_group(Topic::CustomerActions, order_id.group()),
             key: order_id.with_text(|text| Bytes::copy_from_slice(text.as_bytes())),

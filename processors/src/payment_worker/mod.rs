@@ -35,18 +35,20 @@
 //! here is recalled too, so that the next call on that payment finds it.
 //!
 //! - The results read here are any caller's: one that cannot be decoded is skipped, the engine
-//!   makes a dead letter of it. A request that cannot be decoded ends the worker.
+//!   makes a dead letter of it, or holds its partition: then the gateway is asked for the attempt.
+//!   A request whose schema is not known waits for it, and so do those behind it; one that cannot
+//!   be decoded ends the worker.
 
 mod calls;
 mod requests;
 mod worker;
 
 use requests::Requests;
-use schemas::codec::Codec;
 use schemas::topic::TopicPartition;
 use sinks::clock::Clock;
 use sinks::event_log::{EventLog, ReadError};
 use sinks::payment_gateway::PaymentGateway;
+use sinks::schema_registry::Schemas;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -89,7 +91,7 @@ impl PaymentWorker {
     #[must_use]
     pub fn start(
         log: Arc<dyn EventLog>,
-        codec: Arc<Codec>,
+        schemas: Schemas,
         gateway: Arc<dyn PaymentGateway>,
         clock: Clock,
     ) -> Self {
@@ -97,7 +99,7 @@ impl PaymentWorker {
         let failure = Arc::new(Mutex::new(None));
         let mut worker = Worker {
             log,
-            codec,
+            schemas,
             gateway,
             clock,
             stopping: Arc::clone(&stopping),

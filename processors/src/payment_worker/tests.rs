@@ -6,6 +6,7 @@ use super::requests::{Next, RequestId};
 use super::worker::READ_BYTES;
 use super::*;
 use bytes::Bytes;
+use schemas::codec::Codec;
 use schemas::envelope::{Envelope, Role};
 use schemas::events::Event;
 use schemas::events::customer_actions::PaymentOutcome::{
@@ -23,6 +24,7 @@ use sinks::event_log::{NewRecord, OutputId, Record};
 use sinks::payment_gateway::embedded::{Sandbox, Webhook};
 use sinks::payment_gateway::signature::Secrets;
 use sinks::payment_gateway::{Attempt, Call, GatewayError};
+use sinks::schema_registry::Schemas;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::mpsc;
@@ -111,8 +113,8 @@ impl Story {
 
     fn worker(&self) -> PaymentWorker {
         let bank: Arc<dyn PaymentGateway> = Arc::<Bank>::clone(&self.bank);
-        let (log, codec) = (Arc::clone(&self.log), Arc::clone(&self.codec));
-        PaymentWorker::start(log, codec, bank, self.clock.clone())
+        let (log, schemas) = (Arc::clone(&self.log), Schemas::embedded());
+        PaymentWorker::start(log, schemas, bank, self.clock.clone())
     }
 
     /// A worker that has caught up: it has called for request 0, an authorization.
@@ -389,8 +391,8 @@ fn who_takes_over_captures_once_what_another_process_had_authorized_and_it_refun
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let lead = |n: usize| {
         let gateway = sandbox(&story, dirs[n].path());
-        let (log, codec) = (Arc::clone(&story.log), Arc::clone(&story.codec));
-        PaymentWorker::start(log, codec, gateway, story.clock.clone())
+        let (log, schemas) = (Arc::clone(&story.log), Schemas::embedded());
+        PaymentWorker::start(log, schemas, gateway, story.clock.clone())
     };
     let first = lead(0);
     story.request(Authorize, 0);

@@ -2,7 +2,8 @@
 
 use super::PaymentWorkerError;
 use super::requests::{Next, RequestId, Requests, Results};
-use schemas::codec::Codec;
+use schemas::codec::DecodeError;
+use schemas::envelope::Envelope;
 use schemas::events::customer_actions::PaymentReported;
 use schemas::events::payment_requests::PaymentRequested;
 use schemas::events::{Event, EventKind};
@@ -10,6 +11,7 @@ use schemas::topic::{Topic, TopicPartition};
 use sinks::clock::Clock;
 use sinks::event_log::{EventLog, OutputId, ReadError, Reader, Record};
 use sinks::payment_gateway::{Call, PaymentGateway};
+use sinks::schema_registry::Schemas;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,12 +21,12 @@ use std::time::Duration;
 pub(super) const READ_BYTES: usize = 1 << 20;
 /// How soon a stop is noticed, and a clock that somebody moves by hand.
 const WAIT_MAX: Duration = Duration::from_millis(100);
-/// Before a log that did not answer is read anew.
+/// Before a log or registry that did not answer is asked anew.
 const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) struct Worker {
     pub(super) log: Arc<dyn EventLog>,
-    pub(super) codec: Arc<Codec>,
+    pub(super) schemas: Schemas,
     pub(super) gateway: Arc<dyn PaymentGateway>,
     pub(super) clock: Clock,
     pub(super) stopping: Arc<AtomicBool>,
@@ -148,8 +150,8 @@ impl Worker {
         if self.newest.get(&record.partition).is_some_and(|newest| output <= *newest) {
             return Ok(None);
         }
-        let (_, event) =
-            self.codec.decode(&record.value).map_err(|error| bad(error.to_string()))?;
+        let Some(decoded) = self.decode(record) else { return Ok(None) };
+        let (_, event) = decoded.map_err(|error| bad(error.to_string()))?;
         let Event::PaymentRequested(request) = event else {
             return Err(bad("it is another event".to_owned()));
         };
@@ -158,14 +160,29 @@ impl Worker {
         Ok(Some((id, request)))
     }
 
+    /// Waits for a schema that is not known: another build of ours wrote this, and without it
+    /// money would not move. `None`: it was stopped before.
+    fn decode(&self, record: &Record) -> Option<Result<(Envelope, Event), DecodeError>> {
+        loop {
+            let decoded = self.schemas.decode(&record.value);
+            if !matches!(decoded, Err(DecodeError::UnknownSchema(_))) {
+                return Some(decoded);
+            }
+            if self.stopping.load(Ordering::Acquire) {
+                return None;
+            }
+            thread::sleep(RETRY);
+        }
+    }
+
     /// The record as a result.
     fn report(&self, record: &Record) -> Option<PaymentReported> {
         let is_report = record.partition.topic == Topic::CustomerActions
-            && matches!(self.codec.kind(&record.value), Ok(EventKind::PaymentReported));
+            && matches!(self.schemas.codec.kind(&record.value), Ok(EventKind::PaymentReported));
         if !is_report {
             return None;
         }
-        match self.codec.decode(&record.value) {
+        match self.schemas.codec.decode(&record.value) {
             Ok((_, Event::PaymentReported(report))) => Some(report),
             Ok(_) | Err(_) => None,
         }

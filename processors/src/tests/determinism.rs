@@ -16,6 +16,7 @@ use schemas::topic::{Topic, TopicPartition};
 use sinks::clock::Clock;
 use sinks::event_log::embedded::{Durability, FileLog};
 use sinks::event_log::{EventLog, OutputId};
+use sinks::schema_registry::Schemas;
 use sinks::view_store::ViewStore;
 use sinks::view_store::embedded::EmbeddedViews;
 use sinks::view_store::rows::View;
@@ -41,17 +42,22 @@ pub(super) struct Outcome {
 
 /// Runs the engine over what stands in `dir` until all plans are done.
 pub(super) fn replay(dir: &Path, workers: usize, hash_seed: u64) -> Result<Outcome, Failure> {
+    replay_with(dir, workers, hash_seed, Schemas::embedded())
+}
+
+/// The same, with these schemas.
+pub(super) fn replay_with(
+    dir: &Path,
+    workers: usize,
+    hash_seed: u64,
+    schemas: Schemas,
+) -> Result<Outcome, Failure> {
     let clock = Clock::manual(Timestamp(0));
     let log: Arc<dyn EventLog> =
         Arc::new(FileLog::open(&dir.join("log"), clock.clone(), Durability::NotDurable).unwrap());
     let views: Arc<dyn ViewStore> = Arc::new(EmbeddedViews::open(&dir.join("views")).unwrap());
     let plans_end = log.ends(&[TopicPartition { topic: Topic::Epochs, partition: 0 }]).unwrap()[0];
-    let parts = Parts {
-        log: Arc::clone(&log),
-        views: Some(Arc::clone(&views)),
-        codec: Arc::new(Codec::compiled()),
-        clock,
-    };
+    let parts = Parts { log: Arc::clone(&log), views: Some(Arc::clone(&views)), schemas, clock };
     let settings = Settings { reservation_timeout_ms: 1 };
     let options = Options { workers, settings, hash_seed, role: Role::Replays };
     let engine = Engine::start(&parts, options)?;

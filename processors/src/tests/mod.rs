@@ -2,6 +2,8 @@
 //! and what must not change the outcome.
 
 mod determinism;
+mod gaps;
+mod held;
 mod history;
 pub(crate) mod sorting;
 mod standby;

@@ -19,6 +19,7 @@ use sinks::event_log::embedded::{Durability, FileLog};
 use sinks::event_log::{
     AppendError, Appending, EventLog, NewRecord, OutputId, ReadError, Reader, Record,
 };
+use sinks::schema_registry::Schemas;
 use sinks::view_store::ViewStore;
 use sinks::view_store::embedded::EmbeddedViews;
 use std::collections::BTreeMap;
@@ -28,55 +29,55 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub(super) const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
-const EPOCHS: TopicPartition = TopicPartition { topic: Topic::Epochs, partition: 0 };
+pub(super) const EPOCHS: TopicPartition = TopicPartition { topic: Topic::Epochs, partition: 0 };
 /// Almost as long as the silence after which a process claims.
 const A_WHILE: Duration = Duration::from_millis(2_900);
 pub(super) const SILENCE: Duration = Duration::from_secs(3);
 
 /// A process with views and a clock of its own.
-struct Process {
-    engine: Engine,
-    clock: Clock,
+pub(super) struct Process {
+    pub(super) engine: Engine,
+    pub(super) clock: Clock,
     views: Option<Arc<dyn ViewStore>>,
     _dir: TempDir,
 }
 
 impl Process {
-    fn start(log: &Arc<dyn EventLog>, role: Role) -> Self {
+    pub(super) fn start(log: &Arc<dyn EventLog>, role: Role) -> Self {
+        Self::start_with(log, role, Schemas::embedded())
+    }
+
+    pub(super) fn start_with(log: &Arc<dyn EventLog>, role: Role, schemas: Schemas) -> Self {
         let dir = TempDir::new().unwrap();
         let views: Arc<dyn ViewStore> = Arc::new(EmbeddedViews::open(dir.path()).unwrap());
-        Self::over(log, role, Some(views), dir)
+        Self::over(log, role, (Some(views), schemas), dir)
     }
 
     /// One that has no views.
     fn without_views(log: &Arc<dyn EventLog>, role: Role) -> Self {
-        Self::over(log, role, None, TempDir::new().unwrap())
+        Self::over(log, role, (None, Schemas::embedded()), TempDir::new().unwrap())
     }
 
     fn over(
         log: &Arc<dyn EventLog>,
         role: Role,
-        views: Option<Arc<dyn ViewStore>>,
+        (views, schemas): (Option<Arc<dyn ViewStore>>, Schemas),
         dir: TempDir,
     ) -> Self {
         let clock = Clock::manual(BEGIN);
-        let parts = Parts {
-            log: Arc::clone(log),
-            views: views.clone(),
-            codec: Arc::new(Codec::compiled()),
-            clock: clock.clone(),
-        };
+        let parts =
+            Parts { log: Arc::clone(log), views: views.clone(), schemas, clock: clock.clone() };
         let settings = Settings { reservation_timeout_ms: 900_000 };
         let options = Options { workers: 1, settings, hash_seed: 0, role };
         Self { engine: Engine::start(&parts, options).unwrap(), clock, views, _dir: dir }
     }
 
-    fn is(&self, standing: Standing) {
+    pub(super) fn is(&self, standing: Standing) {
         self.engine.handle().wait_standing(standing);
     }
 
     /// Waits until it has applied so many records, and everything planned is done.
-    fn has_applied(&self, records: usize) {
+    pub(super) fn has_applied(&self, records: usize) {
         let done = |state: &State| state.records == records as u64 && state.settled();
         self.engine.wait_until(done).unwrap();
     }
@@ -86,7 +87,7 @@ impl Process {
         self.views.as_ref().unwrap().marks().borrow().epoch
     }
 
-    fn passes(&self, time: Duration) {
+    pub(super) fn passes(&self, time: Duration) {
         self.clock.advance(time);
         self.engine.handle().wake();
     }
@@ -102,14 +103,14 @@ pub(super) fn say(log: &dyn EventLog, step: &Step) -> usize {
     answers.into_iter().map(Result::unwrap).count()
 }
 
-fn say_to_planner(log: &dyn EventLog, word: impl Into<Event>) {
+pub(super) fn say_to_planner(log: &dyn EventLog, word: impl Into<Event>) {
     let mut value = Vec::new();
     Codec::compiled().encode_bare(&word.into(), &mut value);
     let (key, value) = (Bytes::new(), value.into());
     say(log, &vec![NewRecord { partition: EPOCHS, key, value, output_id: None }]);
 }
 
-fn plan_topic(log: &dyn EventLog) -> Vec<Record> {
+pub(super) fn plan_topic(log: &dyn EventLog) -> Vec<Record> {
     let (mut reader, mut records) = (log.reader(&[(EPOCHS, 0)]).unwrap(), Vec::new());
     while reader.position(EPOCHS) < log.ends(&[EPOCHS]).unwrap()[0] {
         reader.read(1 << 20, &mut records).unwrap();

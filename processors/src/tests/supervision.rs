@@ -7,13 +7,13 @@ use crate::engine::{Options, Parts, Role};
 use crate::failure::Failure;
 use crate::standing::Standing;
 use crate::supervisor::{OpenGateway, OpenLog, Supervisor, Supplies};
-use schemas::codec::Codec;
 use schemas::events::epochs::Settings;
 use schemas::topic::{Topic, TopicPartition};
 use sinks::clock::Clock;
 use sinks::event_log::{AppendError, Appending, EventLog, NewRecord, ReadError, Reader};
 use sinks::payment_gateway::manual::Manual;
 use sinks::payment_gateway::{Attempt, Call, GatewayError, PaymentGateway};
+use sinks::schema_registry::Schemas;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -44,10 +44,10 @@ impl EventLog for Refusing {
 }
 
 fn supplies(log: Arc<dyn EventLog>, clock: &Clock, role: Role) -> Supplies {
-    let codec = Arc::new(Codec::compiled());
+    let schemas = Schemas::embedded();
     let settings = Settings { reservation_timeout_ms: 900_000 };
     Supplies {
-        parts: Parts { log, views: None, codec, clock: clock.clone() },
+        parts: Parts { log, views: None, schemas, clock: clock.clone() },
         options: Options { workers: 1, settings, hash_seed: 0, role },
         role_again: role,
         reopen: Box::new(|| panic!("the log is not opened anew")),

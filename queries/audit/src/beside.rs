@@ -22,9 +22,9 @@ use crate::report::{Report, ViewReport};
 use crate::stream::{Input, Stream};
 use crate::verdicts::{Example, Invariant, Verdicts};
 use crate::{AuditError, conclude};
-use schemas::codec::Codec;
 use serde_json::Value;
 use sinks::event_log::EventLog;
+use sinks::schema_registry::Schemas;
 use sinks::view_store::rows::View;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -101,7 +101,7 @@ struct Beside<'a> {
 /// The log cannot be read, or the shop does not answer.
 pub fn audit_beside(
     log: &dyn EventLog,
-    codec: &Codec,
+    schemas: &Schemas,
     shop: &dyn Shop,
     ledger: Option<Ledger>,
 ) -> Result<Report, AuditError> {
@@ -112,7 +112,7 @@ pub fn audit_beside(
     let report = |view: &View| ViewReport { name: view.name(), rows: 0, differences: 0 };
     let mut beside = Beside {
         shop,
-        stream: Stream::beside(log, codec)?,
+        stream: Stream::beside(log, schemas)?,
         fold,
         verdicts: Verdicts::default(),
         ledger,
@@ -245,6 +245,7 @@ impl Beside<'_> {
             };
             if let Some(mut next) = self.stream.next(&mut self.verdicts, &mut see)? {
                 self.fold.epoch(&mut next, &mut self.verdicts);
+                self.stream.decoding.said_of(self.fold.intake.unknown)?;
                 continue;
             }
             looks += 1;

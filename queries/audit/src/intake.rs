@@ -4,8 +4,9 @@
 use crate::asked::difference;
 use crate::carts::Others;
 use crate::orders::Orders;
-use crate::stream::{Epoch, Input, Output, order_of};
+use crate::stream::{Epoch, Input, Output};
 use crate::verdicts::{Example, Invariant, Place, Verdicts};
+use schemas::codec::DecodeError;
 use schemas::events::dead_letters::DeadLetter;
 use schemas::events::orders::Reason;
 use schemas::events::{Event, EventKind};
@@ -63,6 +64,8 @@ pub(crate) struct Intake {
     /// Actions whose key stands for another action.
     reused: HashSet<EventId>,
     used: [Used; Topic::INPUTS.len()],
+    /// The first record that a plan took whose schema is not known, and that is no dead letter.
+    pub(crate) unknown: Option<(Place, u32)>,
 }
 
 impl Intake {
@@ -81,6 +84,10 @@ impl Intake {
             used.consumed += 1;
             if dead.contains(&place) {
                 used.dead += 1;
+                continue;
+            }
+            if let Err(DecodeError::UnknownSchema(schema)) = event {
+                self.unknown.get_or_insert((place, schema));
                 continue;
             }
             let Ok((envelope, event)) = event else {
@@ -231,6 +238,15 @@ impl Intake {
     pub(crate) fn not_judged(&self) -> u64 {
         self.used.iter().map(|used| used.not_judged).sum()
     }
+}
+
+/// The order whose id has these bytes: what a timer began is caused by its order's id.
+pub(crate) fn order_of(EventId(bytes): EventId) -> OrderId {
+    let number = u128::from_be_bytes(bytes);
+    // An id has the group in its first ten bits, and takes the rest from the hash's 54 behind.
+    let group = u16::from_be_bytes([bytes[0], bytes[1]]) >> 6;
+    let tail = number & u128::from(u64::MAX);
+    OrderId::new(group, ((number >> 64) << 74 | tail).to_be_bytes())
 }
 
 fn topic(place: Place) -> usize {

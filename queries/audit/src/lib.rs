@@ -26,6 +26,8 @@ mod beside;
 mod carts;
 mod claims;
 mod deadlines;
+mod decoding;
+mod error;
 mod fold;
 mod intake;
 mod ledger;
@@ -46,31 +48,18 @@ mod verdicts;
 mod views;
 
 pub use beside::{Answer, Shop, audit_beside};
+pub use error::AuditError;
 pub use ledger::{Ledger, LedgerReport};
 pub use report::{MoneyTotals, OrderTotals, Report, Totals, UnitTotals, ViewReport};
 pub use story::{StoryLine, story};
 pub use verdicts::{Example, Invariant, Place, Verdict, Verdicts};
 
 use fold::Fold;
-use schemas::codec::Codec;
-use sinks::event_log::{EventLog, ReadError};
-use sinks::view_store::{Mark, ViewError, ViewStore};
+use sinks::event_log::EventLog;
+use sinks::schema_registry::Schemas;
+use sinks::view_store::{Mark, ViewStore};
 use std::sync::Arc;
 use stream::Stream;
-
-/// Why there is no report.
-#[derive(Debug, thiserror::Error)]
-pub enum AuditError {
-    /// The log cannot be read.
-    #[error("could not read the log: {0}")]
-    Log(#[from] ReadError),
-    /// The views cannot be read.
-    #[error("could not read the views: {0}")]
-    Views(#[from] ViewError),
-    /// The running shop does not answer.
-    #[error("could not ask the shop: {0}")]
-    Shop(String),
-}
 
 /// Reads the whole log, and judges it; compares the views and the ledger, if given.
 ///
@@ -78,13 +67,13 @@ pub enum AuditError {
 /// Log or views cannot be read. What does not hold is no error: the report says so.
 pub fn audit(
     log: &dyn EventLog,
-    codec: &Codec,
+    schemas: &Schemas,
     views: Option<&dyn ViewStore>,
     mut ledger: Option<Ledger>,
 ) -> Result<Report, AuditError> {
     let mut verdicts = Verdicts::default();
     let mut fold = Fold::default();
-    let mut stream = Stream::open(log, codec)?;
+    let mut stream = Stream::open(log, schemas)?;
     let mark: Option<Arc<Mark>> = views.map(|views| Arc::clone(&views.marks().borrow()));
     let mut compared = Vec::new();
     let mut views_epoch = None;
@@ -106,6 +95,7 @@ pub fn audit(
             views::check_mark(mark, &epoch, &mut verdicts);
         }
         fold.epoch(&mut epoch, &mut verdicts);
+        stream.decoding.said_of(fold.intake.unknown)?;
         if let (Some(store), Some(mark)) = (views, at_mark) {
             compared = views::compare(&fold, store, mark, &mut verdicts)?;
             views_epoch = Some(number);

@@ -4,10 +4,9 @@
 //! order in which a checkout goes through it.
 
 use crate::AuditError;
-use crate::stream::order_of;
+use crate::intake::order_of;
 use crate::timeline::snake_case;
 use crate::verdicts::Place;
-use schemas::codec::Codec;
 use schemas::events::Event;
 use schemas::events::lines::Split;
 use schemas::events::orders::PaymentChanged;
@@ -17,6 +16,7 @@ use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
 use serde::Serialize;
 use sinks::event_log::{EventLog, Record};
+use sinks::schema_registry::Schemas;
 use std::collections::HashMap;
 
 const READ_BYTES: usize = 8 << 20;
@@ -44,10 +44,10 @@ pub struct StoryLine {
 /// The log cannot be read.
 pub fn story(
     log: &dyn EventLog,
-    codec: &Codec,
+    schemas: &Schemas,
     order: OrderId,
 ) -> Result<Vec<StoryLine>, AuditError> {
-    let mut teller = Teller { codec, order, causes: HashMap::new(), lines: Vec::new() };
+    let mut teller = Teller { schemas, order, causes: HashMap::new(), lines: Vec::new() };
     let mut reader = log.reader(&partitions(order))?;
     let mut records = Vec::new();
     loop {
@@ -78,7 +78,7 @@ struct Told {
 }
 
 struct Teller<'a> {
-    codec: &'a Codec,
+    schemas: &'a Schemas,
     order: OrderId,
     /// What was asked, by event id.
     causes: HashMap<EventId, String>,
@@ -88,7 +88,7 @@ struct Teller<'a> {
 impl Teller<'_> {
     fn take(&mut self, record: &Record) {
         // What cannot be read says nothing of any order.
-        let Ok((envelope, event)) = self.codec.decode(&record.value) else { return };
+        let Ok((envelope, event)) = self.schemas.decode(&record.value) else { return };
         let position = Place { partition: record.partition, offset: record.offset };
         let name = snake_case(event.kind().name());
         if record.partition.topic == Topic::ProductActions {

@@ -10,16 +10,18 @@
 //! it, when plans have gone on for a while.
 
 use crate::AuditError;
+use crate::decoding::Decoding;
 use crate::plans::{Planned, Plans};
 use crate::verdicts::{Example, Invariant, Place, Verdicts};
-use schemas::codec::{Codec, DecodeError};
+use schemas::codec::DecodeError;
 use schemas::envelope::Envelope;
 use schemas::events::Event;
 use schemas::hash::Hasher;
-use schemas::id::{EventId, OrderId};
+use schemas::id::EventId;
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
 use sinks::event_log::{EventLog, OutputId, Reader, Record};
+use sinks::schema_registry::Schemas;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
@@ -73,7 +75,7 @@ struct Waiting {
 
 /// Reads the log from its start.
 pub(crate) struct Stream<'a> {
-    codec: &'a Codec,
+    pub(crate) decoding: Decoding<'a>,
     reader: Box<dyn Reader>,
     records: VecDeque<Record>,
     /// Whether somebody is writing the log.
@@ -96,11 +98,11 @@ pub(crate) struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    pub(crate) fn open(log: &dyn EventLog, codec: &'a Codec) -> Result<Self, AuditError> {
+    pub(crate) fn open(log: &dyn EventLog, schemas: &'a Schemas) -> Result<Self, AuditError> {
         let all: Vec<_> =
             Topic::ALL.into_iter().flat_map(TopicPartition::all).map(|at| (at, 0)).collect();
         Ok(Self {
-            codec,
+            decoding: Decoding::new(schemas),
             reader: log.reader(&all)?,
             records: VecDeque::new(),
             beside: false,
@@ -124,8 +126,8 @@ impl<'a> Stream<'a> {
     }
 
     /// The same of a log that is being written.
-    pub(crate) fn beside(log: &dyn EventLog, codec: &'a Codec) -> Result<Self, AuditError> {
-        Ok(Self { beside: true, ..Self::open(log, codec)? })
+    pub(crate) fn beside(log: &dyn EventLog, schemas: &'a Schemas) -> Result<Self, AuditError> {
+        Ok(Self { beside: true, ..Self::open(log, schemas)? })
     }
 
     /// Blocks until there may be more, or `timeout` is over.
@@ -154,12 +156,13 @@ impl<'a> Stream<'a> {
                 return Ok(epoch.map(|epoch| self.hand_on(epoch)));
             }
             if let Some(record) = self.records.pop_front() {
-                self.take(&record, verdicts, seen);
+                self.take(&record, verdicts, seen)?;
                 continue;
             }
             if self.ended && !self.beside {
                 return Ok(None);
             }
+            self.reach(verdicts);
             let mut records = Vec::new();
             self.reader.read(READ_BYTES, &mut records)?;
             let more = !records.is_empty();
@@ -184,21 +187,40 @@ impl<'a> Stream<'a> {
         epoch
     }
 
-    fn take(&mut self, record: &Record, verdicts: &mut Verdicts, seen: &mut dyn FnMut(&Input)) {
+    /// All that was read is taken in: partitions stand where the reader does, behind gaps too.
+    fn reach(&mut self, verdicts: &mut Verdicts) {
+        for (partition, waiting) in TopicPartition::inputs().zip(&mut self.waiting) {
+            waiting.reached = waiting.reached.max(self.reader.position(partition));
+        }
+        self.open_read(verdicts);
+    }
+
+    fn take(
+        &mut self,
+        record: &Record,
+        verdicts: &mut Verdicts,
+        seen: &mut dyn FnMut(&Input),
+    ) -> Result<(), AuditError> {
         self.read += 1;
         let place = Place { partition: record.partition, offset: record.offset };
         if let Some(index) = record.partition.input_index() {
-            let event = self.codec.decode(&record.value);
+            let event = self.decoding.decode(&record.value);
             let input = Input { place, appended_at: record.appended_at, event };
             seen(&input);
             let waiting = &mut self.waiting[index];
             waiting.reached = record.offset + 1;
             waiting.inputs.push_back(input);
         } else if record.partition.topic == Topic::Epochs {
-            self.plan(place, record, verdicts);
+            self.plan(place, record, verdicts)?;
         } else {
-            self.output(place, record, verdicts);
+            self.output(place, record, verdicts)?;
         }
+        self.open_read(verdicts);
+        Ok(())
+    }
+
+    /// Opens the epochs whose records are read.
+    fn open_read(&mut self, verdicts: &mut Verdicts) {
         while self.unread.front().is_some_and(|planned| self.is_read(planned)) {
             if let Some(planned) = self.unread.pop_front() {
                 self.open_epoch(&planned, verdicts);
@@ -206,14 +228,26 @@ impl<'a> Stream<'a> {
         }
     }
 
-    fn plan(&mut self, place: Place, record: &Record, verdicts: &mut Verdicts) {
-        // What cannot be decoded on the plan topic is void for every reader.
-        let Ok(event) = self.codec.decode_bare(&record.value) else { return };
+    fn plan(
+        &mut self,
+        place: Place,
+        record: &Record,
+        verdicts: &mut Verdicts,
+    ) -> Result<(), AuditError> {
+        let event = match self.decoding.decode_bare(&record.value) {
+            Ok(event) => event,
+            Err(DecodeError::UnknownSchema(schema)) => {
+                return Err(self.decoding.unknown(place, schema));
+            }
+            // What cannot be decoded on the plan topic is void for every reader.
+            Err(_) => return Ok(()),
+        };
         let planned = self.plans.read(place, record.appended_at, &record.value, event, verdicts);
         if planned.is_some() {
             self.planned_at = record.appended_at;
         }
         self.unread.extend(planned);
+        Ok(())
     }
 
     fn is_read(&self, planned: &Planned) -> bool {
@@ -292,17 +326,22 @@ impl<'a> Stream<'a> {
         }
     }
 
-    fn output(&mut self, place: Place, record: &Record, verdicts: &mut Verdicts) {
+    fn output(
+        &mut self,
+        place: Place,
+        record: &Record,
+        verdicts: &mut Verdicts,
+    ) -> Result<(), AuditError> {
         let Some(id) = record.output_id else {
             verdicts.check(Invariant::I11, false, || {
                 Example::new(place, "an output with its id", "none", Some(place))
             });
-            return;
+            return Ok(());
         };
         let tail = self.tails.get(&record.partition).copied();
         if tail.is_some_and(|tail| id <= tail) {
             self.repeated(place, id, record, verdicts);
-            return;
+            return Ok(());
         }
         self.remember(id, record);
         let next = match tail {
@@ -319,13 +358,16 @@ impl<'a> Stream<'a> {
                 Some(place),
             )
         });
-        let (envelope, event) = match self.codec.decode(&record.value) {
+        let (envelope, event) = match self.decoding.decode(&record.value) {
             Ok(decoded) => decoded,
+            Err(DecodeError::UnknownSchema(schema)) => {
+                return Err(self.decoding.unknown(place, schema));
+            }
             Err(error) => {
                 verdicts.check(Invariant::I11, false, || {
                     Example::new(place, "an output that can be read", error, Some(place))
                 });
-                return;
+                return Ok(());
             }
         };
         let Some(epoch) = self.epochs.get_mut(&id.epoch) else {
@@ -337,12 +379,13 @@ impl<'a> Stream<'a> {
             verdicts.check(invariant, false, || {
                 Example::new(place, expected, format_args!("epoch {}", id.epoch), Some(place))
             });
-            return;
+            return Ok(());
         };
         verdicts.check(Invariant::I13, envelope.occurred_at == epoch.now, || {
             Example::new(place, epoch.now.rfc3339(), envelope.occurred_at.rfc3339(), Some(place))
         });
         epoch.outputs.push(Output { place, envelope, event });
+        Ok(())
     }
 }
 
@@ -354,13 +397,4 @@ fn index(topic: u8, partition: u16) -> Option<usize> {
     let topic = Topic::from_number(topic)?;
     let at = TopicPartition { topic, partition };
     at.input_index().filter(|_| partition < topic.partitions())
-}
-
-/// The order whose id has these bytes: what a timer began is caused by its order's id.
-pub(crate) fn order_of(EventId(bytes): EventId) -> OrderId {
-    let number = u128::from_be_bytes(bytes);
-    // An id has the group in its first ten bits, and takes the rest from the hash's 54 behind.
-    let group = u16::from_be_bytes([bytes[0], bytes[1]]) >> 6;
-    let tail = number & u128::from(u64::MAX);
-    OrderId::new(group, ((number >> 64) << 74 | tail).to_be_bytes())
 }

@@ -122,6 +122,7 @@ async fn a_process_without_views_tells_what_it_knows() {
         now: NOON,
         workers: 1,
         invariants: BTreeMap::new(),
+        held: Vec::new(),
         dead_letters: 0,
         applied: Arc::new(applied),
     });

@@ -118,6 +118,7 @@ impl Shop {
             workers: 2,
             invariants: BTreeMap::new(),
             dead_letters: 0,
+            held: Vec::new(),
             applied: Arc::default(),
         }));
         let ready = Arc::new(Mutex::new(Ok("ok")));

@@ -5,5 +5,6 @@ mod compatibility;
 mod cross_check;
 mod golden;
 mod hostile;
+mod learning;
 mod round_trip;
 mod samples;

@@ -8,7 +8,6 @@ use processors::engine::{Engine, Options, Parts, Role};
 use processors::payment_worker::PaymentWorker;
 use processors::sabotage::Hooks;
 use queries::{ProcessStatus, Queries};
-use schemas::codec::Codec;
 use schemas::events::epochs::Settings;
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
@@ -17,6 +16,7 @@ use sinks::event_log::EventLog;
 use sinks::event_log::embedded::{Durability, FileLog};
 use sinks::payment_gateway::PaymentGateway;
 use sinks::payment_gateway::signature::Secrets;
+use sinks::schema_registry::Schemas;
 use sinks::view_store::ViewStore;
 use sinks::view_store::embedded::EmbeddedViews;
 use std::path::Path;
@@ -85,12 +85,12 @@ impl Stage {
             lie: lies.views,
             _until_gone: until_gone,
         });
-        let codec = Arc::new(Codec::compiled());
+        let schemas = Schemas::embedded();
         let (parts_log, parts_views) = (Arc::clone(&log), Arc::clone(&views));
         let parts = Parts {
             log: parts_log,
             views: Some(parts_views),
-            codec: Arc::clone(&codec),
+            schemas: schemas.clone(),
             clock: clock.clone(),
         };
         let settings = Settings { reservation_timeout_ms: TIMEOUT_MS };
@@ -101,7 +101,7 @@ impl Stage {
         let resources = Arc::new(queries.clone());
         let ports = Ports {
             log: Arc::clone(&log),
-            codec: Arc::clone(&codec),
+            codec: Arc::clone(&schemas.codec),
             decisions: Some(Decisions { views: Arc::clone(&views), resources }),
         };
         let secrets = Secrets::one(b"between us");
@@ -120,7 +120,7 @@ impl Stage {
             called: Condvar::new(),
         });
         let gateway = Arc::clone(&provider) as Arc<dyn PaymentGateway>;
-        let payments = PaymentWorker::start(Arc::clone(&log), codec, gateway, clock.clone());
+        let payments = PaymentWorker::start(Arc::clone(&log), schemas, gateway, clock.clone());
         engine.handle().wait_ready().unwrap();
         Self { caller, runtime, log, views, engine, payments, provider, clock, gone }
     }

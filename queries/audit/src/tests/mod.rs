@@ -15,12 +15,12 @@ fn honest(event: Event) -> Vec<Event> {
 }
 
 fn judge(scribe: &Scribe) -> Report {
-    audit(&scribe.log, &scribe.codec, None, None).expect("the log can be read")
+    audit(&scribe.log, &scribe.schemas, None, None).expect("the log can be read")
 }
 
 fn judge_with(scribe: &Scribe, ledger: &str) -> Report {
     let ledger = Ledger::read(ledger.as_bytes()).expect("a ledger");
-    audit(&scribe.log, &scribe.codec, None, Some(ledger)).expect("the log can be read")
+    audit(&scribe.log, &scribe.schemas, None, Some(ledger)).expect("the log can be read")
 }
 
 /// The invariants that do not hold.
@@ -119,7 +119,7 @@ fn a_ledger_is_compared_with_what_is_on_the_log() {
 fn a_story_is_told_in_order_with_its_causes() {
     let scribe = story::day(honest);
     let tell = |n| {
-        let story = crate::story(&scribe.log, &scribe.codec, story::order(n)).expect("readable");
+        let story = crate::story(&scribe.log, &scribe.schemas, story::order(n)).expect("readable");
         let line = |line: crate::StoryLine| (line.event, line.cause.unwrap_or_default());
         story.into_iter().map(line).collect::<Vec<_>>()
     };

@@ -1,7 +1,6 @@
 //! Writes a log by hand: claims, plans, actions and decisions, as the engine would.
 
 use bytes::Bytes;
-use schemas::codec::Codec;
 use schemas::envelope::{Envelope, Role};
 use schemas::events::Event;
 use schemas::events::epochs::{Cut, EpochDigest, EpochPlanned, GenerationClaimed, Settings};
@@ -12,6 +11,7 @@ use schemas::topic::{Topic, TopicPartition};
 use sinks::clock::Clock;
 use sinks::event_log::embedded::{Durability, FileLog};
 use sinks::event_log::{EventLog, NewRecord, OutputId};
+use sinks::schema_registry::Schemas;
 use sinks::view_store::Mark;
 use sinks::view_store::rows::TimelineEntry;
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ pub(super) const TIMEOUT_MS: i64 = 60_000;
 pub(super) struct Scribe {
     pub(super) log: FileLog,
     pub(super) clock: Clock,
-    pub(super) codec: Codec,
+    pub(super) schemas: Schemas,
     _dir: TempDir,
     generation: u64,
     claim: Vec<u8>,
@@ -53,7 +53,7 @@ impl Scribe {
         let mut scribe = Self {
             log,
             clock,
-            codec: Codec::compiled(),
+            schemas: Schemas::embedded(),
             _dir: dir,
             generation: 0,
             claim: Vec::new(),
@@ -91,7 +91,7 @@ impl Scribe {
 
     fn bare(&self, event: &Event) -> Vec<u8> {
         let mut bytes = Vec::new();
-        self.codec.encode_bare(event, &mut bytes);
+        self.schemas.codec.encode_bare(event, &mut bytes);
         bytes
     }
 
@@ -118,7 +118,7 @@ impl Scribe {
         let at = TopicPartition::of_group(event.kind().topic(), group);
         let envelope = envelope(id, id, self.clock.now());
         let mut value = Vec::new();
-        self.codec.encode(&envelope, &event, &mut value);
+        self.schemas.codec.encode(&envelope, &event, &mut value);
         let offset = self.append(at, value, None);
         self.places.insert(id, (at, offset));
         self.ends[at.input_index().unwrap()] = offset + 1;
@@ -185,7 +185,7 @@ impl Scribe {
         let id = OutputId { epoch: self.epoch, n: *n };
         *n += 1;
         let mut value = Vec::new();
-        self.codec.encode(envelope, &event, &mut value);
+        self.schemas.codec.encode(envelope, &event, &mut value);
         self.append(at, value, Some(id));
         let entry = TimelineEntry {
             at: envelope.occurred_at,

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// The rows of all views, as the fold makes them, and the timeline, as the scribe told it.
 fn rows(scribe: &Scribe) -> Vec<Row> {
     let (mut fold, mut verdicts) = (Fold::default(), Verdicts::default());
-    let mut stream = Stream::open(&scribe.log, &scribe.codec).unwrap();
+    let mut stream = Stream::open(&scribe.log, &scribe.schemas).unwrap();
     while let Some(mut epoch) = stream.next(&mut verdicts, &mut |_| {}).unwrap() {
         fold.epoch(&mut epoch, &mut verdicts);
     }
@@ -51,7 +51,7 @@ fn judge(scribe: &Scribe, rows: Vec<Row>, mark: Mark) -> Report {
     let dir = tempfile::tempdir().unwrap();
     let store = EmbeddedViews::open(dir.path()).unwrap();
     store.apply(rows, mark).unwrap();
-    audit(&scribe.log, &scribe.codec, Some(&store), None).unwrap()
+    audit(&scribe.log, &scribe.schemas, Some(&store), None).unwrap()
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod topics;
 pub mod version;
 
 pub use cluster::Cluster;
+pub(super) use cluster::NAMESPACE;
 pub use inspect::{inspect, spans};
 pub use log::KafkaLog;
 pub use open::{OpenError, Options};

@@ -1,0 +1,87 @@
+//! What an engine says of itself, read under the hub's lock.
+
+use crate::failure::Failure;
+use crate::hub::State;
+use crate::invariants::Counts;
+use crate::standing::Standing;
+use schemas::time::Timestamp;
+use schemas::topic::TopicPartition;
+use std::sync::Arc;
+
+/// How the engine is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Where it stands.
+    pub standing: Standing,
+    /// Why it ended, if it did.
+    pub failure: Option<Failure>,
+    /// The generation in force, -1 before the first.
+    pub generation: i64,
+    /// The last finished epoch.
+    pub epoch: u64,
+    /// `now` of the last plan.
+    pub now: Option<Timestamp>,
+    /// Input records applied.
+    pub records: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
+    /// Partitions that are held.
+    pub held: Vec<Held>,
+    /// The schema of the next plan, if it is not known.
+    pub plans_held: Option<u32>,
+    /// What was judged since the start.
+    pub invariants: Counts,
+    /// Of each input, the first offset that is not in a finished epoch; empty is all 0.
+    pub applied: Arc<Vec<u64>>,
+}
+
+/// A partition that is read no further, until it is known what its next record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// Where the record is.
+    pub offset: u64,
+    /// The schema that is not known.
+    pub schema: u32,
+}
+
+impl Status {
+    /// As it is now.
+    pub(crate) fn of(state: &State) -> Self {
+        Self {
+            standing: state.standing,
+            failure: state.failure.clone(),
+            generation: state.plans.generation(),
+            epoch: state.finished,
+            now: state.plans.now(),
+            records: state.records,
+            dead_letters: state.dead_letters,
+            held: held(state),
+            plans_held: state.plans_held,
+            invariants: state.invariants.clone(),
+            applied: Arc::clone(&state.applied),
+        }
+    }
+
+    /// Why what is asked now is decided late, or not at all.
+    #[must_use]
+    pub fn not_ready(&self) -> Option<String> {
+        let failure = self.failure.as_ref().map(ToString::to_string);
+        failure
+            .or_else(|| self.plans_held.map(plans_held))
+            .or_else(|| self.standing.not_ready().map(str::to_owned))
+    }
+}
+
+fn plans_held(schema: u32) -> String {
+    format!("the next plan has schema {schema}, which the schema registry does not tell")
+}
+
+fn held(state: &State) -> Vec<Held> {
+    let all = TopicPartition::inputs().zip(&state.inputs);
+    all.filter_map(|(partition, input)| {
+        Some(Held { partition, offset: input.reached, schema: input.held? })
+    })
+    .collect()
+}
