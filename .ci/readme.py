@@ -1,4 +1,4 @@
-"""Runs what README.md prints: its test command, or its console blocks, each in a shell of its own.
+"""Runs what README.md prints: one of its two test commands, or its console blocks, each in a shell of its own.
 
 A console block's lines that begin with `$ ` are the commands. A line below them that is not empty
 must occur in what the block prints; `...` in it stands for anything.
@@ -14,11 +14,13 @@ def blocks(kind):
         return re.findall(rf"^```{kind}\n(.*?)^```", readme.read(), re.M | re.S)
 
 
-def tests():
+def tests(which):
     commands = [block.strip() for block in blocks("sh tests")]
-    if len(commands) != 1:
-        sys.exit("README.md must have one block of the kind `sh tests`")
-    sys.exit(subprocess.run(["bash", "-euo", "pipefail", "-c", commands[0]]).returncode)
+    if len(commands) != 2:
+        sys.exit("README.md must have two blocks of the kind `sh tests`: without servers, and with")
+    command = commands[which]
+    print(command, flush=True)
+    sys.exit(subprocess.run(["bash", "-euo", "pipefail", "-c", command]).returncode)
 
 
 def console():
@@ -43,4 +45,8 @@ def console():
                 sys.exit(f"the block did not print: {line}")
 
 
-{"tests": tests, "console": console}[sys.argv[1]]()
+{
+    "tests": lambda: tests(0),
+    "tests-with-servers": lambda: tests(1),
+    "console": console,
+}[sys.argv[1]]()

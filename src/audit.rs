@@ -1,11 +1,11 @@
 //! `watermart audit`: the second opinion on a shop's log and views. Exit 1 if anything does not
 //! hold. Of a stopped shop both are read from its directory; beside a running one, the log from
-//! there and the views over HTTP.
+//! there and the views over HTTP. On a cluster the log is read there in either case.
 
 use crate::cli::{AuditArgs, Global};
 use crate::exit::Failure;
-use crate::parts;
 use crate::running_shop::RunningShop;
+use crate::{log, parts};
 use audit::{AuditError, Ledger, Report};
 use sinks::event_log::ReadError;
 use sinks::schema_registry::Schemas;
@@ -23,13 +23,13 @@ pub(crate) fn run(arguments: &AuditArgs, global: &Global) -> Result<(), Failure>
         File::open(path).and_then(|file| Ledger::read(BufReader::new(file))).map_err(named)
     });
     let ledger = ledger.transpose()?;
-    let schemas = parts::read_schemas(&arguments.registry_url, &global.data)?;
+    let schemas = parts::read_schemas(&arguments.outside, &global.data)?;
     let report = match shop {
         Some(shop) => {
-            let log = parts::read_log_beside(&global.data)?;
-            audit::audit_beside(&log, &schemas, &shop, ledger)
+            let log = log::read(&arguments.outside, &global.data, true)?;
+            audit::audit_beside(&*log, &schemas, &shop, ledger)
         }
-        None => stopped(global, &schemas, ledger)?,
+        None => stopped(arguments, global, &schemas, ledger)?,
     };
     let report = report.map_err(|error| failure(&error))?;
     print(&report, global.json);
@@ -42,24 +42,24 @@ pub(crate) fn run(arguments: &AuditArgs, global: &Global) -> Result<(), Failure>
 }
 
 fn stopped(
+    arguments: &AuditArgs,
     global: &Global,
     schemas: &Schemas,
     ledger: Option<Ledger>,
 ) -> Result<Result<Report, AuditError>, Failure> {
-    let log = parts::read_log(&global.data)?;
+    let log = log::read(&arguments.outside, &global.data, false)?;
     let dir = parts::views_dir(&global.data);
     // Opening a store that is not there would make one.
     let views = if dir.is_dir() { Some(parts::open_views(&global.data)?) } else { None };
     let views: Option<&dyn ViewStore> = views.as_ref().map(|views: &EmbeddedViews| views as _);
-    Ok(audit::audit(&log, schemas, views, ledger))
+    Ok(audit::audit(&*log, schemas, views, ledger))
 }
 
 /// Why a log or views could not be read, as the end of the command.
 pub(crate) fn failure(error: &AuditError) -> Failure {
     match error {
-        AuditError::Log(ReadError::Damaged { .. }) | AuditError::Views(_) => {
-            Failure::Damaged(error.to_string())
-        }
+        AuditError::Log(ReadError::Damaged { .. } | ReadError::BeyondEnd { .. })
+        | AuditError::Views(_) => Failure::Damaged(error.to_string()),
         AuditError::Log(ReadError::BelowStart { .. } | ReadError::Unavailable(_))
         | AuditError::Shop(_) => Failure::Unreachable(error.to_string()),
         AuditError::UnknownSchema { .. } => Failure::flag("registry-url", error),

@@ -4,6 +4,7 @@
 //! default; [`crate::config`] sees to the file and refuses names that nobody knows.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use sinks::event_log::Location;
 use sinks::schema_registry as registry;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -40,12 +41,23 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Runs the whole shop in one process.
     Up(Box<Up>),
+    /// Takes actions in and puts them on the log; as many may run as one likes.
+    Ingest(Box<Ingest>),
+    /// Decides what is on the log: of several, one leads and the others stand by.
+    Process(Box<Process>),
+    /// Answers reads, from views of its own that follow the log; as many may run as one likes.
+    Query(Box<Query>),
     /// Sends a load to a running shop and reports what came of it.
     Load(Box<loadgen::Options>),
     /// Checks the log and the views against the invariants, with code of its own.
-    Audit(AuditArgs),
+    Audit(Box<AuditArgs>),
     /// Tells one order's story from the log, each line with its cause.
-    Explain(Explain),
+    Explain(Box<Explain>),
+    /// Asks each part whether it answers, its version, and what is unsafe.
+    Doctor(Doctor),
+    /// Shows the log's topics, or what stands on one.
+    #[command(subcommand)]
+    Topics(Topics),
     /// Measures one part.
     Bench(Bench),
     /// Prints the completion script of a shell.
@@ -64,46 +76,146 @@ pub(crate) enum Auth {
     On,
 }
 
-/// `watermart up`.
+/// Where what is shared with other processes is.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Up {
+pub(crate) struct Outside {
+    /// The event log: `embedded:` is files in the data directory, of one process;
+    /// `kafka://h1:9092,h2:9092/NAMESPACE` is shared.
+    #[arg(long, env = "WATERMART_LOG_URL", default_value_t = Location::Embedded)]
+    pub(crate) log_url: Location,
+    /// The schema registry: `embedded:` is the schemas compiled in; else http://HOST:8081, with the
+    /// path of its API if it has one.
+    #[arg(long, env = "WATERMART_REGISTRY_URL", default_value = "embedded:")]
+    pub(crate) registry_url: registry::Location,
+    /// Takes a log of one broker: what is acknowledged is lost with it. For tests.
+    #[arg(long, env = "WATERMART_SINGLE_BROKER")]
+    pub(crate) single_broker: bool,
+    /// How long an outside system may take to answer at the start.
+    #[arg(long, env = "WATERMART_CONNECT_TIMEOUT", default_value = "30s",
+          value_parser = duration)]
+    pub(crate) connect_timeout: Duration,
+}
+
+/// Where a server is found, and who may ask it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Door {
     /// The address to listen on.
     #[arg(long, env = "WATERMART_HOST", default_value = "127.0.0.1")]
     pub(crate) host: IpAddr,
     /// The port; 0 is any that is free.
     #[arg(long, env = "WATERMART_PORT", default_value_t = 8080)]
     pub(crate) port: u16,
+    /// Whether callers must show who they are.
+    #[arg(long, env = "WATERMART_AUTH", value_enum, default_value_t = Auth::Off)]
+    pub(crate) auth: Auth,
+}
+
+/// The threads that decide.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Work {
     /// Timely workers, 1 to 64.
     #[arg(long, env = "WATERMART_WORKERS", default_value_t = 1,
           value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) workers: u16,
+}
+
+/// How a process leads that may.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Lead {
     /// How long an unpaid order keeps its units: 250ms, 2s, 15m, 24h.
     #[arg(long, env = "WATERMART_RESERVATION_TIMEOUT", default_value = "15m",
-          value_parser = duration)]
+          value_parser = some_time)]
     pub(crate) reservation_timeout: Duration,
-    /// Whether callers must show who they are.
-    #[arg(long, env = "WATERMART_AUTH", value_enum, default_value_t = Auth::Off)]
-    pub(crate) auth: Auth,
+    /// The payment gateway: `sandbox:` or `manual:`.
+    #[arg(long, env = "WATERMART_PAYMENTS_URL", default_value = "sandbox:")]
+    pub(crate) payments_url: Payments,
+    /// Leads as soon as the log is replayed, whoever leads now; else it waits until nobody has for
+    /// 3 s.
+    #[arg(long, env = "WATERMART_TAKE_OVER")]
+    pub(crate) take_over: bool,
+}
+
+/// Who may send webhooks.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Webhooks {
     /// Webhook secrets, one a line; without it the data directory keeps one.
     #[arg(long, env = "WATERMART_WEBHOOK_SECRET_FILE")]
     pub(crate) webhook_secret_file: Option<PathBuf>,
-    /// The event log: `embedded:` is files in the data directory.
-    #[arg(long, env = "WATERMART_LOG_URL", default_value = "embedded:")]
-    pub(crate) log_url: String,
-    /// The schema registry: `embedded:` is the schemas compiled in; else http://HOST:8081, with the
-    /// path of its API if it has one.
-    #[arg(long, env = "WATERMART_REGISTRY_URL", default_value = "embedded:")]
-    pub(crate) registry_url: registry::Location,
-    /// How long an outside system may take to answer at the start: 250ms, 2s, 15m, 24h.
-    #[arg(long, env = "WATERMART_CONNECT_TIMEOUT", default_value = "30s",
-          value_parser = duration)]
-    pub(crate) connect_timeout: Duration,
+}
+
+/// Where views are.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Views {
     /// The view store: `embedded:` is in the data directory.
     #[arg(long, env = "WATERMART_VIEWS_URL", default_value = "embedded:")]
     pub(crate) views_url: String,
-    /// The payment gateway: `sandbox:` or `manual:`.
-    #[arg(long, env = "WATERMART_PAYMENTS_URL", default_value = "sandbox:")]
-    pub(crate) payments_url: String,
+}
+
+/// The payment gateways that this build knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Payments {
+    /// The built-in sandbox.
+    #[value(name = "sandbox:")]
+    Sandbox,
+    /// Nobody is asked.
+    #[value(name = "manual:")]
+    Manual,
+}
+
+/// `watermart up`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) door: Door,
+    #[command(flatten)]
+    pub(crate) work: Work,
+    #[command(flatten)]
+    pub(crate) lead: Lead,
+    #[command(flatten)]
+    pub(crate) webhooks: Webhooks,
+    #[command(flatten)]
+    pub(crate) outside: Outside,
+    #[command(flatten)]
+    pub(crate) views: Views,
+}
+
+/// `watermart ingest`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Ingest {
+    #[command(flatten)]
+    pub(crate) door: Door,
+    #[command(flatten)]
+    pub(crate) webhooks: Webhooks,
+    #[command(flatten)]
+    pub(crate) outside: Outside,
+}
+
+/// `watermart process`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Process {
+    #[command(flatten)]
+    pub(crate) door: Door,
+    #[command(flatten)]
+    pub(crate) work: Work,
+    #[command(flatten)]
+    pub(crate) lead: Lead,
+    #[command(flatten)]
+    pub(crate) webhooks: Webhooks,
+    #[command(flatten)]
+    pub(crate) outside: Outside,
+}
+
+/// `watermart query`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Query {
+    #[command(flatten)]
+    pub(crate) door: Door,
+    #[command(flatten)]
+    pub(crate) work: Work,
+    #[command(flatten)]
+    pub(crate) outside: Outside,
+    #[command(flatten)]
+    pub(crate) views: Views,
 }
 
 /// `watermart audit`.
@@ -115,9 +227,8 @@ pub(crate) struct AuditArgs {
     /// A load generator's ledger to compare with.
     #[arg(long, env = "WATERMART_LEDGER")]
     pub(crate) ledger: Option<PathBuf>,
-    /// The schema registry that the shop writes with.
-    #[arg(long, env = "WATERMART_REGISTRY_URL", default_value = "embedded:")]
-    pub(crate) registry_url: registry::Location,
+    #[command(flatten)]
+    pub(crate) outside: Outside,
 }
 
 /// `watermart explain`.
@@ -125,9 +236,59 @@ pub(crate) struct AuditArgs {
 pub(crate) struct Explain {
     /// Which order: `ord_..`.
     pub(crate) order_id: String,
-    /// The schema registry that the shop writes with.
-    #[arg(long, env = "WATERMART_REGISTRY_URL", default_value = "embedded:")]
-    pub(crate) registry_url: registry::Location,
+    #[command(flatten)]
+    pub(crate) outside: Outside,
+}
+
+/// `watermart doctor`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Doctor {
+    /// Where what is shared with other processes is.
+    #[command(flatten)]
+    pub(crate) outside: Outside,
+    /// The view store: `embedded:` is in the data directory.
+    #[arg(long, env = "WATERMART_VIEWS_URL", default_value = "embedded:",
+          value_parser = ["embedded:"])]
+    pub(crate) views_url: String,
+    /// The payment gateway: `sandbox:` or `manual:`.
+    #[arg(long, env = "WATERMART_PAYMENTS_URL", default_value = "sandbox:",
+          value_parser = ["sandbox:", "manual:"])]
+    pub(crate) payments_url: String,
+    /// Webhook secrets, one a line; without it the data directory keeps one.
+    #[arg(long, env = "WATERMART_WEBHOOK_SECRET_FILE")]
+    pub(crate) webhook_secret_file: Option<PathBuf>,
+}
+
+/// `watermart topics`.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Topics {
+    /// Lists the topics: partitions, start and end offsets, settings.
+    List(Outside),
+    /// Shows the records of a topic, one a line, decoded.
+    Tail(Tail),
+}
+
+/// `watermart topics tail`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Tail {
+    /// Which topic, with or without the namespace: `orders`, `watermart.orders`.
+    pub(crate) topic: String,
+    /// The first offset, of each partition; without it the first that is kept, or with `--follow`
+    /// the next that comes.
+    #[arg(long, env = "WATERMART_FROM")]
+    pub(crate) from: Option<u64>,
+    /// How many records at most; without it all that stand there now.
+    #[arg(long, env = "WATERMART_COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// One partition alone.
+    #[arg(long, env = "WATERMART_PARTITION")]
+    pub(crate) partition: Option<u16>,
+    /// Goes on with what comes, until it is stopped.
+    #[arg(long, env = "WATERMART_FOLLOW")]
+    pub(crate) follow: bool,
+    /// Where the log is.
+    #[command(flatten)]
+    pub(crate) outside: Outside,
 }
 
 /// `watermart bench`.
@@ -156,6 +317,12 @@ pub(crate) enum BenchName {
     Log,
     /// Half of all lines on one product; and scarce stock.
     HotProduct,
+}
+
+/// A [`duration`] of at least a millisecond.
+fn some_time(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time.is_zero() { Err("must be at least 1ms".to_owned()) } else { Ok(time) }
 }
 
 /// Reads `250ms`, `2s`, `15m`, `24h`.

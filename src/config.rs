@@ -104,8 +104,13 @@ fn names(command: &Command) -> BTreeSet<String> {
     all
 }
 
+/// The command that is meant: of `topics tail`, `tail`.
 fn subcommand<'a>(command: &'a Command, arguments: &[OsString]) -> Option<&'a Command> {
-    arguments.iter().skip(1).find_map(|argument| command.find_subcommand(argument))
+    let mut chosen = None;
+    for argument in arguments.iter().skip(1) {
+        chosen = chosen.unwrap_or(command).find_subcommand(argument).or(chosen);
+    }
+    chosen
 }
 
 fn config_file(arguments: &[OsString], environment: &[(OsString, OsString)]) -> Option<PathBuf> {
@@ -153,6 +158,17 @@ mod tests {
         assert_eq!(all[given.len()..], os(&["--port=1"]));
         let matches = Cli::command().try_get_matches_from(&all).unwrap();
         assert!(Cli::from_arg_matches(&matches).is_ok());
+    }
+
+    #[test]
+    fn a_command_of_two_words_takes_its_flags_from_the_file_too() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "count = 7\nport = 1").unwrap();
+        let config = format!("--config={}", file.path().display());
+        let given = os(&["watermart", &config, "topics", "tail", "orders"]);
+        let all = arguments(&Cli::command(), given.clone(), &[]).unwrap();
+        assert_eq!(all[given.len()..], os(&["--count=7"]));
+        assert!(Cli::command().try_get_matches_from(&all).is_ok());
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! `watermart explain ORDER_ID`: one order's story from a stopped shop's log.
+//! `watermart explain ORDER_ID`: one order's story from a stopped shop's log, or from a cluster's.
 
 use crate::audit::failure;
 use crate::cli::{Explain, Global};
 use crate::exit::Failure;
-use crate::parts;
+use crate::{log, parts};
 use audit::StoryLine;
 use schemas::id::OrderId;
 
@@ -13,12 +13,11 @@ pub(crate) fn run(arguments: &Explain, global: &Global) -> Result<(), Failure> {
     let order = OrderId::parse(text).ok_or_else(|| {
         Failure::Usage(format!("{text} is no order's id: `ord_` and 26 letters and digits"))
     })?;
-    let schemas = parts::read_schemas(&arguments.registry_url, &global.data)?;
-    let log = parts::read_log(&global.data)?;
-    let story = audit::story(&log, &schemas, order).map_err(|error| failure(&error))?;
+    let log = log::read(&arguments.outside, &global.data, false)?;
+    let schemas = parts::read_schemas(&arguments.outside, &global.data)?;
+    let story = audit::story(&*log, &schemas, order).map_err(|error| failure(&error))?;
     if story.is_empty() {
-        let data = global.data.display();
-        return Err(Failure::Check(format!("the log in {data} knows nothing of {order}")));
+        return Err(Failure::Check(format!("the log knows nothing of {order}")));
     }
     print(&story, global.json);
     Ok(())

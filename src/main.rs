@@ -4,12 +4,22 @@ mod audit;
 mod bench;
 mod cli;
 mod config;
+mod doctor;
+mod engine;
 mod exit;
 mod explain;
+mod ingest;
 mod load;
+mod log;
 mod parts;
+mod payments;
+mod process;
+mod query;
 mod running_shop;
 mod server;
+mod serving;
+mod stdout;
+mod topics;
 mod up;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -50,9 +60,14 @@ fn run(arguments: Vec<OsString>, environment: &[(OsString, OsString)]) -> Result
 fn dispatch(command: Command, global: &Global) -> Result<(), Failure> {
     match command {
         Command::Up(up) => up::run(&up, global),
+        Command::Ingest(flags) => ingest::run(&flags, global),
+        Command::Process(flags) => process::run(&flags, global),
+        Command::Query(flags) => query::run(&flags, global),
         Command::Load(options) => load::run(&options, global),
         Command::Audit(arguments) => audit::run(&arguments, global),
         Command::Explain(arguments) => explain::run(&arguments, global),
+        Command::Doctor(arguments) => doctor::run(&arguments, global),
+        Command::Topics(arguments) => topics::run(&arguments, global),
         Command::Bench(arguments) => bench::run(&arguments, global.json),
         Command::Completion { shell } => {
             let mut command = Cli::command();

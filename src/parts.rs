@@ -1,4 +1,4 @@
-//! The parts of a shop in a data directory, and how their errors end the command.
+//! The parts of a shop, by URL and in a data directory, and how their errors end the command.
 //!
 //! | in the directory | is |
 //! |---|---|
@@ -8,16 +8,126 @@
 //! | `sandbox/` | what the sandbox gateway remembers |
 //! | `webhook-secret` | what signs and proves webhooks |
 
+use crate::cli::{Outside, Views};
 use crate::exit::Failure;
+use crate::log::{LogSource, OpenLog};
 use sinks::clock::Clock;
+use sinks::event_log::EventLog;
 use sinks::event_log::embedded::{Durability, FileLog, OpenError};
 use sinks::schema_registry::{Location, OpenError as SchemasError, Schemas};
+use sinks::view_store::ViewStore;
 use sinks::view_store::embedded::{EmbeddedViews, OpenError as ViewsError};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
 
-/// The first word of the names of a shop whose log is embedded.
-pub(crate) const NAMESPACE: &str = "watermart";
+/// What every server works with.
+pub(crate) struct Opened {
+    /// The one clock.
+    pub(crate) clock: Clock,
+    /// The schemas, and who is asked about others.
+    pub(crate) schemas: Schemas,
+    /// Where the log is.
+    pub(crate) source: LogSource,
+    /// The log as the server's callers use it.
+    pub(crate) log: Arc<dyn EventLog>,
+    /// On how many brokers each record of it is; none: on this machine.
+    pub(crate) replicas: Option<usize>,
+}
+
+impl Opened {
+    /// Opens what is shared with other processes: the log that `find` finds, as callers `open`
+    /// it. The data directory is made.
+    ///
+    /// # Errors
+    /// A part cannot be had.
+    pub(crate) fn open(
+        outside: &Outside,
+        data: &Path,
+        find: fn(&Outside, &Path, &Clock) -> Result<LogSource, Failure>,
+        open: fn(&LogSource) -> Result<OpenLog, Failure>,
+    ) -> Result<Self, Failure> {
+        let clock = Clock::system();
+        std::fs::create_dir_all(data)
+            .map_err(|error| Failure::flag("data", format!("{}: {error}", data.display())))?;
+        // Before the log: what is kept of a registry is there when a log is.
+        let schemas = schemas(outside, data)?;
+        let source = find(outside, data, &clock)?;
+        let OpenLog { log, replicas } = open(&source)?;
+        Ok(Self { clock, schemas, source, log, replicas })
+    }
+}
+
+/// The schemas to read and write with, as `--registry-url` says.
+///
+/// # Errors
+/// The registry does not answer in time, or cannot be used.
+fn schemas(outside: &Outside, data: &Path) -> Result<Schemas, Failure> {
+    let Outside { log_url, registry_url, connect_timeout, .. } = outside;
+    same_ids(registry_url, data)?;
+    Schemas::open(registry_url, log_url.namespace(), data, *connect_timeout)
+        .map_err(schemas_failure)
+}
+
+/// The schemas to read with, which registers nothing.
+///
+/// # Errors
+/// The registry cannot be used.
+pub(crate) fn read_schemas(outside: &Outside, data: &Path) -> Result<Schemas, Failure> {
+    let Outside { log_url, registry_url, .. } = outside;
+    same_ids(registry_url, data)?;
+    Schemas::open_to_read(registry_url, log_url.namespace(), data).map_err(schemas_failure)
+}
+
+/// Refuses to read records with other ids than they were written with.
+fn same_ids(registry: &Location, data: &Path) -> Result<(), Failure> {
+    let kept = Schemas::are_kept(data);
+    let detail = match registry {
+        Location::Embedded if kept => {
+            "the records of this shop have the ids of a schema registry; give its address"
+        }
+        Location::Server(_) if !kept && log_dir(data).is_dir() => {
+            "the records of this shop have the ids of the schemas compiled in; use `embedded:`, or \
+             another data directory"
+        }
+        Location::Embedded | Location::Server(_) => return Ok(()),
+    };
+    Err(Failure::flag("registry-url", format!("{detail} ({})", data.display())))
+}
+
+fn schemas_failure(error: SchemasError) -> Failure {
+    match error {
+        error @ SchemasError::Unreachable { .. } => Failure::Unreachable(error.to_string()),
+        error @ (SchemasError::Unusable(_) | SchemasError::Another { .. }) => {
+            Failure::flag("registry-url", error)
+        }
+        error @ SchemasError::File { .. } => Failure::flag("data", error),
+    }
+}
+
+/// Opens the view store, as `--views-url` says.
+///
+/// # Errors
+/// It is not one that this build knows; in use, damaged, or not to be had.
+pub(crate) fn views(views: &Views, data: &Path) -> Result<Arc<EmbeddedViews>, Failure> {
+    known("views-url", &views.views_url)?;
+    Ok(Arc::new(open_views(data)?))
+}
+
+/// Makes the views durable, at the end.
+///
+/// # Errors
+/// The store does not take them.
+pub(crate) fn flush(views: &dyn ViewStore) -> Result<(), Failure> {
+    views.flush().map_err(|error| Failure::Damaged(format!("could not write the views: {error}")))
+}
+
+fn known(flag: &str, url: &str) -> Result<(), Failure> {
+    if url == "embedded:" {
+        return Ok(());
+    }
+    let detail = format!("`{url}` is not known to this build; it knows `embedded:`");
+    Err(Failure::flag(flag, detail))
+}
 
 /// Where the log's files are.
 #[must_use]
@@ -76,55 +186,6 @@ pub(crate) fn open_views(data: &Path) -> Result<EmbeddedViews, Failure> {
         }
         ViewsError::Io { .. } => Failure::flag("data", error),
     })
-}
-
-/// The schemas to read and write with, from the registry.
-///
-/// # Errors
-/// It does not answer in time, or cannot be used.
-pub(crate) fn open_schemas(
-    registry: &Location,
-    namespace: &str,
-    data: &Path,
-    connect_timeout: Duration,
-) -> Result<Schemas, Failure> {
-    same_ids(registry, data)?;
-    Schemas::open(registry, namespace, data, connect_timeout).map_err(schemas_failure)
-}
-
-/// Refuses to read records with other ids than they were written with.
-fn same_ids(registry: &Location, data: &Path) -> Result<(), Failure> {
-    let kept = Schemas::are_kept(data);
-    let detail = match registry {
-        Location::Embedded if kept => {
-            "the records of this shop have the ids of a schema registry; give its address"
-        }
-        Location::Server(_) if !kept && log_dir(data).is_dir() => {
-            "the records of this shop have the ids of the schemas compiled in; use `embedded:`, or \
-             another data directory"
-        }
-        Location::Embedded | Location::Server(_) => return Ok(()),
-    };
-    Err(Failure::flag("registry-url", format!("{detail} ({})", data.display())))
-}
-
-/// The schemas to read with, which registers nothing.
-///
-/// # Errors
-/// The registry cannot be used.
-pub(crate) fn read_schemas(registry: &Location, data: &Path) -> Result<Schemas, Failure> {
-    same_ids(registry, data)?;
-    Schemas::open_to_read(registry, NAMESPACE, data).map_err(schemas_failure)
-}
-
-fn schemas_failure(error: SchemasError) -> Failure {
-    match error {
-        error @ SchemasError::Unreachable { .. } => Failure::Unreachable(error.to_string()),
-        error @ (SchemasError::Unusable(_) | SchemasError::Another { .. }) => {
-            Failure::flag("registry-url", error)
-        }
-        error @ SchemasError::File { .. } => Failure::flag("data", error),
-    }
 }
 
 fn log_failure(error: OpenError, data: &Path) -> Failure {

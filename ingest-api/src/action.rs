@@ -6,48 +6,20 @@
 
 use bytes::Bytes;
 use edge::principal::Principal;
+use edge::resource::Resource;
 use schemas::codec::Codec;
 use schemas::envelope::Envelope;
 use schemas::events::Event;
 use schemas::hash::hash128;
-use schemas::id::{ActionId, CustomerId, EventId, Id, OrderId, ProductId, WarehouseId, action_id};
+use schemas::id::{ActionId, EventId, Id, OrderId, action_id};
 use schemas::time::Timestamp;
 use schemas::topic::TopicPartition;
 use sinks::event_log::NewRecord;
-use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Seed of the ids of events that bring actions to the log.
 const EVENT_SEED: u64 = 0x6163_7469_6f6e_7321;
-
-/// What an action changes, and what is shown when it is decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resource {
-    /// An order.
-    Order(OrderId),
-    /// A customer's cart.
-    Cart(CustomerId),
-    /// A product's listing.
-    Product(ProductId),
-    /// A product's stock.
-    Stock(ProductId),
-    /// A warehouse.
-    Warehouse(WarehouseId),
-}
-
-impl fmt::Display for Resource {
-    /// Its URL.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Order(id) => write!(f, "/v1/orders/{id}"),
-            Self::Cart(id) => write!(f, "/v1/customers/{id}/cart"),
-            Self::Product(id) => write!(f, "/v1/products/{id}"),
-            Self::Stock(id) => write!(f, "/v1/products/{id}/stock"),
-            Self::Warehouse(id) => write!(f, "/v1/warehouses/{id}"),
-        }
-    }
-}
 
 /// How an action is answered once it is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! `/v1/orders/{order_id}/cancellations`: a whole order is called off.
 
-use crate::action::{Action, Decided, Key, Resource};
+use crate::action::{Action, Decided, Key};
 use crate::call::{Ask, Call, Keyed, read_fields};
 use crate::decision::Changing;
 use crate::fields::Place;
@@ -11,6 +11,7 @@ use axum::response::Response;
 use edge::path_id::PathId;
 use edge::problem::Problem;
 use edge::refusals::ActionRefusals;
+use edge::resource::Resource;
 use schemas::events::customer_actions::{CancellationRequested, IdempotencyKey};
 use schemas::id::OrderId;
 use schemas::limits::NAME_MAX;

@@ -1,6 +1,6 @@
 //! `/v1/customers/{customer_id}/cart/items`: what a shopper means to buy.
 
-use crate::action::{Action, Decided, Key, Resource};
+use crate::action::{Action, Decided, Key};
 use crate::call::{Ask, Call, Keyed, Waiting, read_fields};
 use crate::decision::{Adding, Changing};
 use crate::fields::Place;
@@ -11,6 +11,7 @@ use axum::response::Response;
 use edge::path_id::{CallersId, PathId, PathIds};
 use edge::problem::Problem;
 use edge::refusals::ActionRefusals;
+use edge::resource::Resource;
 use schemas::events::customer_actions::{
     CartItemAddRequested, CartItemSetRequested, IdempotencyKey,
 };

@@ -2,15 +2,16 @@
 //!
 //! An action is decided when the views' mark has passed its record; a checkout when its order has
 //! also left `requested`. What is rejected stands under the action's id, a rejected checkout in
-//! its order.
+//! its order. In a process without views the preference is not applied: taken is all it can say.
 
-use crate::action::{Action, Decided, Resource};
+use crate::action::{Action, Decided};
 use crate::call::Call;
-use crate::ingest::{Ingest, Place};
+use crate::ingest::{Decisions, Ingest, Place};
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use edge::problem::{Code, Problem};
+use edge::resource::Resource;
 use schemas::events::orders::Reason;
 use schemas::id::OrderId;
 use serde::Serialize;
@@ -77,19 +78,21 @@ impl Ingest {
     /// Brings the action to the log and answers as the call prefers.
     pub(crate) async fn act(&self, call: &Call, action: Action) -> Result<Response, Problem> {
         let place = self.append_one(call.principal, &action).await?;
-        let Some(wait) = call.wait else {
+        let (Some(wait), Some(decisions)) = (call.wait, &self.ports().decisions) else {
             return Ok(Accepted::new(&action, place).into_response());
         };
-        match tokio::time::timeout(wait, self.decision(&action, place)).await {
+        match tokio::time::timeout(wait, decisions.decision(&action, place)).await {
             Ok(decision) => decision?,
             Err(_elapsed) => return Ok(Accepted::new(&action, place).into_response()),
         }
-        self.show(action.decided)
+        decisions.show(action.decided)
     }
+}
 
+impl Decisions {
     /// Waits until the action is decided; a refusal is a problem.
     async fn decision(&self, action: &Action, place: Place) -> Result<(), Problem> {
-        let mut marks = self.ports().views.marks();
+        let mut marks = self.views.marks();
         let closed = |_| Problem::new(Code::ViewBehind, "the shop is stopping");
         let index = place.partition.input_index().expect("actions stand on input topics");
         marks
@@ -109,7 +112,7 @@ impl Ingest {
 
     /// Whether the order has left `requested`; a rejected one is a problem.
     fn is_decided(&self, order: OrderId) -> Result<bool, Problem> {
-        let stored = self.ports().views.get(View::Orders, &order.to_bytes()).map_err(taken)?;
+        let stored = self.views.get(View::Orders, &order.to_bytes()).map_err(taken)?;
         let Some(Row::Orders(row)) = stored.map(|stored| stored.row) else { return Ok(false) };
         match row.state {
             OrderState::Requested => Ok(false),
@@ -122,8 +125,7 @@ impl Ingest {
 
     /// The problem of an action that came to nothing, if it did.
     fn refusal(&self, action: &Action) -> Result<(), Problem> {
-        let stored =
-            self.ports().views.get(View::Rejections, &action.id.to_bytes()).map_err(taken)?;
+        let stored = self.views.get(View::Rejections, &action.id.to_bytes()).map_err(taken)?;
         match stored.map(|stored| stored.row) {
             Some(Row::Rejections(row)) => Err(self.refused(row.reason, row.order_id)?),
             Some(_) | None => Ok(()),
@@ -132,9 +134,7 @@ impl Ingest {
 
     fn refused(&self, reason: Reason, order: Option<OrderId>) -> Result<Problem, Problem> {
         let order = match order {
-            Some(order) => {
-                self.ports().resources.resource(Resource::Order(order)).map_err(taken)?
-            }
+            Some(order) => self.resources.resource(Resource::Order(order)).map_err(taken)?,
             None => None,
         };
         let (code, detail) = refusal(reason);
@@ -150,7 +150,7 @@ impl Ingest {
         };
         let resource = decided.resource();
         let gone = || Problem::new(Code::ViewBehind, format!("{resource} cannot be read now"));
-        let body = self.ports().resources.resource(resource).map_err(taken)?.ok_or_else(gone)?;
+        let body = self.resources.resource(resource).map_err(taken)?.ok_or_else(gone)?;
         let applied = [(APPLIED, HeaderValue::from_static("wait"))];
         let location = HeaderValue::from_str(&resource.to_string()).ok();
         let location = location.map(|url| [(header::LOCATION, url)]);

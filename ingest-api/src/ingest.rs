@@ -1,27 +1,24 @@
 //! The way in to the log: what all handlers share. Whatever is answered with a position is
 //! durable at it.
 
-use crate::action::{Action, Key, Resource, Unkeyed};
+use crate::action::{Action, Key, Unkeyed};
 use edge::principal::Principal;
 use edge::problem::Problem;
+use edge::resource::Resources;
 use schemas::codec::Codec;
 use schemas::id::ActionId;
 use schemas::position::Position;
 use schemas::topic::TopicPartition;
-use serde_json::Value;
 use sinks::clock::Clock;
-use sinks::event_log::{AppendError, EventLog, NewRecord};
+use sinks::event_log::{Answers, AppendError, EventLog, NewRecord};
 use sinks::payment_gateway::signature::Secrets;
-use sinks::view_store::{ViewError, ViewStore};
-use std::sync::Arc;
+use sinks::view_store::ViewStore;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// Shows resources as the read side does: an action that waits for its decision answers with one.
-pub trait Resources: Send + Sync {
-    /// The resource's JSON as the views have it now; `None` if they do not have it.
-    fn resource(&self, resource: Resource) -> Result<Option<Value>, ViewError>;
-}
+/// For how long readiness speaks of a refusal.
+const REFUSAL_TOLD: Duration = Duration::from_secs(5);
 
 /// The outside systems that the way in needs.
 #[derive(Clone)]
@@ -30,7 +27,14 @@ pub struct Ports {
     pub log: Arc<dyn EventLog>,
     /// How they are written.
     pub codec: Arc<Codec>,
-    /// Where decisions are read.
+    /// Where decisions are seen; in a process without views nobody waits for them.
+    pub decisions: Option<Decisions>,
+}
+
+/// Where decisions are seen.
+#[derive(Clone)]
+pub struct Decisions {
+    /// Where they are read.
     pub views: Arc<dyn ViewStore>,
     /// How resources are shown.
     pub resources: Arc<dyn Resources>,
@@ -73,6 +77,8 @@ struct Inner {
     unkeyed: Unkeyed,
     requests: Arc<Semaphore>,
     batches: Arc<Semaphore>,
+    /// When the last append was refused, and why; none if it was not.
+    refused: Mutex<Option<(Duration, String)>>,
 }
 
 impl Ingest {
@@ -87,6 +93,7 @@ impl Ingest {
             unkeyed: Unkeyed::new(),
             requests: Arc::new(Semaphore::new(limits.requests_max)),
             batches: Arc::new(Semaphore::new(limits.batches_max)),
+            refused: Mutex::default(),
         }))
     }
 
@@ -139,11 +146,30 @@ impl Ingest {
             .unwrap_or_else(|_elapsed| Vec::new());
         let unanswered = || Err(AppendError::Unknown("no answer in time".to_owned()));
         answers.resize_with(partitions.len(), unanswered);
+        self.note(&answers);
         partitions
             .into_iter()
             .zip(answers)
             .map(|(partition, answer)| Ok(Place { partition, offset: answer?.offset }))
             .collect()
+    }
+
+    /// Why the log took nothing lately, if it did not. Old refusals say nothing: who is sent no
+    /// actions for a while must be able to come back.
+    #[must_use]
+    pub fn refused(&self) -> Option<String> {
+        let refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = |at: &Duration| self.0.clock.elapsed().saturating_sub(*at) < REFUSAL_TOLD;
+        refused.as_ref().filter(|(at, _)| recent(at)).map(|(_, reason)| reason.clone())
+    }
+
+    fn note(&self, answers: &Answers) {
+        let reason = answers.iter().find_map(|answer| match answer {
+            Err(error @ (AppendError::NotAppended(_) | AppendError::Unknown(_))) => Some(error),
+            Ok(_) | Err(AppendError::TooLarge { .. }) => None,
+        });
+        let refusal = reason.map(|reason| (self.0.clock.elapsed(), reason.to_string()));
+        *self.0.refused.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
     }
 
     /// [`Self::append`] of one.

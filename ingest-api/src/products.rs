@@ -1,6 +1,6 @@
 //! `/v1/products/{product_id}`: put a listing up, change it, take it down. Stock is not touched.
 
-use crate::action::{Action, Decided, Key, Resource};
+use crate::action::{Action, Decided, Key};
 use crate::call::{Ask, Call, Conditional, read_fields};
 use crate::decision::Changing;
 use crate::fields::Place;
@@ -11,6 +11,7 @@ use axum::response::Response;
 use edge::path_id::{CallersId, PathId};
 use edge::problem::Problem;
 use edge::refusals::ActionRefusals;
+use edge::resource::Resource;
 use schemas::events::product_actions::{Listing, ProductDelistRequested, ProductPutRequested};
 use schemas::id::{ProductId, SellerId};
 use schemas::limits::{ATTRIBUTES_MAX, DESCRIPTION_MAX, NAME_MAX, PRICE_MAX, QUANTITY_MAX};

@@ -1,6 +1,6 @@
 //! `/v1/products/{product_id}/stock`: goods arrive, are recounted, are kept back.
 
-use crate::action::{Action, Decided, Key, Resource};
+use crate::action::{Action, Decided, Key};
 use crate::call::{Ask, Call, Keyed, Waiting, read_fields};
 use crate::decision::{Adding, Changing};
 use crate::fields::Place;
@@ -11,6 +11,7 @@ use axum::response::Response;
 use edge::path_id::{CallersId, PathId, PathIds};
 use edge::problem::Problem;
 use edge::refusals::ActionRefusals;
+use edge::resource::Resource;
 use schemas::events::customer_actions::IdempotencyKey;
 use schemas::events::product_actions::{
     SafetyStockSetRequested, StockAdjustmentRequested, StockReceiptRequested,

@@ -1,6 +1,6 @@
 //! `/v1/warehouses/{warehouse_id}`: set up or change a warehouse.
 
-use crate::action::{Action, Decided, Key, Resource};
+use crate::action::{Action, Decided, Key};
 use crate::call::{Call, Waiting, read_fields};
 use crate::decision::Changing;
 use crate::fields::Place;
@@ -11,6 +11,7 @@ use axum::response::Response;
 use edge::path_id::{CallersId, PathId};
 use edge::problem::Problem;
 use edge::refusals::ActionRefusals;
+use edge::resource::Resource;
 use schemas::events::warehouse_actions::WarehousePutRequested;
 use schemas::id::{RegionId, WarehouseId};
 use schemas::limits::NAME_MAX;

@@ -2,7 +2,7 @@
 //! without a signature over the raw body; a report that is repeated is appended again, and the
 //! engine sees that it is the same.
 
-use crate::action::{Action, Decided, Key, Resource};
+use crate::action::{Action, Decided, Key};
 use crate::call::{BODY_BYTES_MAX, raw_body, read_fields, read_json};
 use crate::fields::Place;
 use crate::ingest::Ingest;
@@ -11,6 +11,7 @@ use axum::extract::{Request, State};
 use edge::principal::Principal;
 use edge::problem::{Code, Problem};
 use edge::refusals::WebhookRefusals;
+use edge::resource::Resource;
 use schemas::events::customer_actions::{PaymentOutcome, PaymentReported};
 use schemas::id::{OrderId, PaymentId};
 use schemas::limits::{AMOUNT_MAX, NAME_MAX};

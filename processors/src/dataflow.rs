@@ -118,8 +118,8 @@ pub fn run(worker: &mut Worker, hub: &Arc<Hub>, hash_seed: u64) -> Vec<u8> {
                 desk.parts.remove(&epoch).expect("both operators have spoken")
             };
             let finished = hub.lock().finish(epoch, index, part);
-            if let Err(reason) = finished {
-                hub.fail(reason);
+            if let Err(failure) = finished {
+                hub.fail(failure);
             }
             hub.notify();
         }

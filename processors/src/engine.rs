@@ -11,15 +11,17 @@
 //! | schemas | asks what an unknown schema id stands for | the registry |
 //! | watch | looks whether epochs advance | a second |
 
-use crate::dataflow;
+use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
 use crate::inputs;
 use crate::invariants::watch;
 use crate::opener::Opener;
 use crate::planner::Planner;
-use crate::publisher::Publisher;
-use crate::status::status;
+use crate::publisher::{self, Publisher};
+use crate::replay;
 pub use crate::status::{Held, Status};
+use crate::threads::Threads;
+pub use crate::threads::{Workers, start_workers};
 use crate::unknown_schemas;
 use crate::views;
 use schemas::events::epochs::Settings;
@@ -28,21 +30,17 @@ use schemas::topic::{Topic, TopicPartition};
 use sinks::clock::Clock;
 use sinks::event_log::EventLog;
 use sinks::schema_registry::Schemas;
-use sinks::view_store::ViewStore;
-use std::fmt::Display;
+use sinks::view_store::{Mark, ViewStore};
 use std::io::Read as _;
-use std::sync::{Arc, Mutex, mpsc};
-use std::thread::JoinHandle;
-use timely::WorkerConfig;
-use timely::communication::WorkerGuards;
+use std::sync::{Arc, mpsc};
 
 /// What the engine works on.
 #[derive(Clone)]
 pub struct Parts {
     /// The event log.
     pub log: Arc<dyn EventLog>,
-    /// The views.
-    pub views: Arc<dyn ViewStore>,
+    /// The views; without them no rows are made, nor judged.
+    pub views: Option<Arc<dyn ViewStore>>,
     /// The schemas, and who is asked about others.
     pub schemas: Schemas,
     /// The clock of the planner.
@@ -69,17 +67,27 @@ pub enum Role {
     Leads,
     /// Follows whoever leads and appends nothing; claims after 3 s without a valid plan.
     StandsBy,
+    /// Never claims and appends nothing: its outputs are not even written down.
+    Follows,
     /// Never claims; publishes what is planned, on a log that is its own.
     Replays,
 }
 
-/// Running timely workers; each gives the bytes of its state, if the hub asks for them.
-pub type Workers = WorkerGuards<Vec<u8>>;
+impl Role {
+    /// Whether it may come to lead.
+    #[must_use]
+    pub const fn may_lead(self) -> bool {
+        match self {
+            Self::Leads | Self::StandsBy => true,
+            Self::Follows | Self::Replays => false,
+        }
+    }
+}
 
 /// A running engine.
 pub struct Engine {
-    hub: Arc<Hub>,
-    threads: Vec<JoinHandle<()>>,
+    handle: Handle,
+    threads: Threads,
     workers: Option<Workers>,
     /// The watch ends when this is gone.
     watched: Option<mpsc::Sender<()>>,
@@ -90,7 +98,7 @@ impl Engine {
     ///
     /// # Errors
     /// The log cannot be read, or a thread cannot be started.
-    pub fn start(parts: &Parts, options: Options) -> Result<Self, String> {
+    pub fn start(parts: &Parts, options: Options) -> Result<Self, Failure> {
         Self::start_over(parts, options, Hub::new(options.workers))
     }
 
@@ -103,103 +111,53 @@ impl Engine {
         parts: &Parts,
         options: Options,
         faults: crate::sabotage::Faults,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Failure> {
         Self::start_over(parts, options, Hub::with_faults(options.workers, faults))
     }
 
-    fn start_over(parts: &Parts, options: Options, hub: Arc<Hub>) -> Result<Self, String> {
-        let claim_id = match options.role {
-            Role::Leads | Role::StandsBy => Some(claim_id()?),
-            Role::Replays => None,
-        };
+    fn start_over(parts: &Parts, options: Options, hub: Arc<Hub>) -> Result<Self, Failure> {
+        let claim_id = if options.role.may_lead() { Some(claim_id()?) } else { None };
+        let mark = parts.views.as_ref().map(|views| Arc::clone(&views.marks().borrow()));
         {
             let mut state = hub.lock();
             state.own_claim = claim_id;
             state.passive = options.role == Role::StandsBy;
+            state.muted = mark.is_none();
+            state.views_at = mark.as_ref().map_or((0, 0), |mark| (mark.era, mark.epoch));
         }
-        let Parts { log, views, schemas, clock } = parts;
-        let codec = &schemas.codec;
-        let mark = views.marks().borrow().clone();
-        hub.lock().views_at = (mark.era, mark.epoch);
-        let epochs = TopicPartition { topic: Topic::Epochs, partition: 0 };
-        let plan_reader = log.reader(&[(epochs, 0)]).map_err(|error| error.to_string())?;
-        let publisher = Publisher::open(Arc::clone(&hub), Arc::clone(log), Arc::clone(codec))
-            .map_err(|error| error.to_string())?;
-        // At most one id a partition waits in there, and one of the plan topic.
-        let (named, unknown) = mpsc::channel();
-        let mut threads = Vec::new();
-        let mut spawn = |name: &str, work: Work| {
-            threads.push(spawn(&hub, name, work)?);
-            Ok::<_, String>(())
-        };
-        {
-            let (hub, log) = (Arc::clone(&hub), Arc::clone(log));
-            let (codec, named) = (Arc::clone(codec), named.clone());
-            let read = move || text(inputs::run(&hub, log.as_ref(), &codec, &named));
-            spawn("inputs", Box::new(read))?;
-        }
-        {
-            let (hub, schemas) = (Arc::clone(&hub), schemas.clone());
-            let ask = move || unknown_schemas::run(&hub, &schemas, &unknown);
-            spawn("schemas", unfailing(ask))?;
-        }
-        {
-            let mut opener = Opener::new(
-                Arc::clone(&hub),
-                Arc::clone(codec),
-                clock.clone(),
-                options.workers,
-                Arc::clone(&mark),
-                named,
-            );
-            spawn("opener", Box::new(move || opener.run(plan_reader)))?;
-        }
-        spawn("publisher", Box::new(move || text(publisher.run())))?;
-        {
-            let (hub, views) = (Arc::clone(&hub), Arc::clone(views));
-            spawn("views", Box::new(move || text(views::run(&hub, &views, &mark))))?;
-        }
-        if let Some(claim_id) = claim_id {
-            let (hub, log, codec) = (Arc::clone(&hub), Arc::clone(log), Arc::clone(codec));
-            let at_once = options.role == Role::Leads;
-            let mut planner =
-                Planner::new(hub, log, codec, clock.clone(), options.settings, claim_id, at_once);
-            spawn("planner", Box::new(move || planner.run()))?;
-        }
+        let mut threads = Threads::over(Arc::clone(&hub));
+        spawn_readers(&mut threads, parts, options.workers, mark.clone())?;
+        spawn_writers(&mut threads, parts, options.role, mark)?;
+        spawn_planner(&mut threads, parts, options, claim_id)?;
         let (watched, stop) = mpsc::channel();
-        {
-            let (hub, clock) = (Arc::clone(&hub), clock.clone());
-            spawn("watch", unfailing(move || watch::run(&hub, &clock, &stop)))?;
-        }
+        let clock = parts.clock.clone();
+        threads.spawn("watch", move |hub| {
+            watch::run(hub, &clock, &stop);
+            Ok(())
+        })?;
         let workers = start_workers(&hub, options.workers, options.hash_seed)?;
-        Ok(Self { hub, threads, workers: Some(workers), watched: Some(watched) })
+        let handle = Handle { hub };
+        Ok(Self { handle, threads, workers: Some(workers), watched: Some(watched) })
+    }
+
+    /// Asks and stops it, from anywhere.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
     }
 
     /// How it is doing.
     #[must_use]
     pub fn status(&self) -> Status {
-        status(&self.hub)
-    }
-
-    /// Asks how it is doing, from anywhere.
-    pub fn status_source(&self) -> impl Fn() -> Status + Send + Sync + use<> {
-        let hub = Arc::clone(&self.hub);
-        move || status(&hub)
-    }
-
-    /// Waits until it is ready to decide, from anywhere; an error if it failed or was stopped
-    /// before.
-    pub fn ready_source(&self) -> impl FnOnce() -> Result<(), String> + Send + use<> {
-        let hub = Arc::clone(&self.hub);
-        move || wait(&hub, |state| state.not_ready.is_none())
+        self.handle.status()
     }
 
     /// Blocks until all plans on the log up to this offset are done, published and in the views.
     ///
     /// # Errors
     /// It failed or was stopped before.
-    pub fn wait_replayed(&self, plans_end: u64) -> Result<(), String> {
-        wait(&self.hub, |state| state.plans_read_to >= plans_end && state.settled())
+    pub fn wait_replayed(&self, plans_end: u64) -> Result<(), Failure> {
+        self.handle.wait(|state| state.plans_read_to >= plans_end && state.settled())
     }
 
     /// Digests of finished epochs that no plan has carried.
@@ -207,13 +165,85 @@ impl Engine {
     pub(crate) fn digests(
         &self,
     ) -> std::collections::BTreeMap<u64, [u64; crate::epoch::OPERATORS]> {
-        self.hub.lock().digests.clone()
+        self.handle.hub.lock().digests.ours.clone()
     }
 
     /// Blocks until this is so.
     #[cfg(test)]
-    pub(crate) fn wait_until(&self, done: impl Fn(&State) -> bool) -> Result<(), String> {
-        wait(&self.hub, done)
+    pub(crate) fn wait_until(&self, done: impl Fn(&State) -> bool) -> Result<(), Failure> {
+        self.handle.wait(done)
+    }
+
+    /// Plans no more, finishes and publishes what is open, ends all threads.
+    ///
+    /// # Errors
+    /// It had failed, or fails now.
+    pub fn stop(mut self) -> Result<(), Failure> {
+        self.end().map(drop)
+    }
+
+    /// [`Engine::stop`], and the bytes of all state, by worker: for tests that compare runs.
+    ///
+    /// # Errors
+    /// It had failed, or fails now.
+    pub fn stop_with_dump(mut self) -> Result<Vec<Vec<u8>>, Failure> {
+        self.handle.hub.lock().dump = true;
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<Vec<Vec<u8>>, Failure> {
+        self.handle.stop();
+        self.watched = None;
+        let mut dumps = Vec::new();
+        if let Some(workers) = self.workers.take() {
+            for dump in workers.join() {
+                dumps.push(dump.map_err(Failure::Fault)?);
+            }
+        }
+        self.handle.hub.notify();
+        self.threads.join()?;
+        self.handle.hub.lock().failure.clone().map_or(Ok(dumps), Err)
+    }
+}
+
+impl Drop for Engine {
+    /// Stops it; a failure has been logged where it arose.
+    fn drop(&mut self) {
+        if self.workers.is_some()
+            && let Err(failure) = self.end()
+        {
+            tracing::error!(%failure, "the engine had failed");
+        }
+    }
+}
+
+/// What may be asked of an engine, from anywhere; also when it has ended.
+#[derive(Clone)]
+pub struct Handle {
+    hub: Arc<Hub>,
+}
+
+impl Handle {
+    /// How it is doing.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status::of(&self.hub.lock())
+    }
+
+    /// Blocks until it leads, or follows who leads.
+    ///
+    /// # Errors
+    /// It failed or was stopped before.
+    pub fn wait_ready(&self) -> Result<(), Failure> {
+        self.wait(|state| state.standing.not_ready().is_none())
+    }
+
+    /// Blocks until its claim is in force, or is not any more.
+    ///
+    /// # Errors
+    /// It failed or was stopped before.
+    pub fn wait_claim(&self, in_force: bool) -> Result<(), End> {
+        self.hub.wait_until(|state| state.standing.has_claim() == in_force).map(drop)
     }
 
     /// Has its threads look at a clock that was moved by hand.
@@ -224,146 +254,98 @@ impl Engine {
         self.hub.notify();
     }
 
-    /// Waits for a failure, from anywhere.
-    pub fn failure_source(&self) -> impl FnOnce() -> Option<String> + Send + use<> {
-        let hub = Arc::clone(&self.hub);
-        move || wait_failed(&hub)
+    /// Blocks until it stands so.
+    #[cfg(test)]
+    pub(crate) fn wait_standing(&self, standing: crate::standing::Standing) {
+        self.wait(|state| state.standing == standing).unwrap();
     }
 
-    /// Plans no more, finishes and publishes what is open, ends all threads.
-    ///
-    /// # Errors
-    /// It had failed, or fails now.
-    pub fn stop(mut self) -> Result<(), String> {
-        self.end().map(drop)
-    }
-
-    /// [`Engine::stop`], and the bytes of all state, by worker: for tests that compare runs.
-    ///
-    /// # Errors
-    /// It had failed, or fails now.
-    pub fn stop_with_dump(mut self) -> Result<Vec<Vec<u8>>, String> {
-        self.hub.lock().dump = true;
-        self.end()
-    }
-
-    fn end(&mut self) -> Result<Vec<Vec<u8>>, String> {
+    /// Has it plan no more: what is open is finished and published.
+    pub fn stop(&self) {
         self.hub.stop();
-        self.watched = None;
-        let mut dumps = Vec::new();
-        if let Some(workers) = self.workers.take() {
-            for dump in workers.join() {
-                dumps.push(dump?);
-            }
-        }
-        self.hub.notify();
-        for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                return Err("a thread of the engine panicked".to_owned());
-            }
-        }
-        self.hub.lock().failure.clone().map_or(Ok(dumps), Err)
     }
-}
 
-impl Drop for Engine {
-    /// Stops it; a failure has been logged where it arose.
-    fn drop(&mut self) {
-        if self.workers.is_some()
-            && let Err(reason) = self.end()
-        {
-            tracing::error!(%reason, "the engine had failed");
+    fn wait(&self, done: impl Fn(&State) -> bool) -> Result<(), Failure> {
+        let ended = self.hub.wait_until(done).map(drop);
+        match ended {
+            Ok(()) => Ok(()),
+            Err(End::Failed(failure)) => Err(failure),
+            Err(End::Stopped) => {
+                let failure = self.hub.lock().failure.clone();
+                Err(failure.unwrap_or_else(|| Failure::Fault("the engine was stopped".to_owned())))
+            }
         }
     }
 }
 
-type Work = Box<dyn FnOnce() -> Result<(), String> + Send>;
-
-fn unfailing(work: impl FnOnce() + Send + 'static) -> Work {
-    Box::new(move || {
-        work();
+fn spawn_readers(
+    threads: &mut Threads,
+    parts: &Parts,
+    workers: usize,
+    mark: Option<Arc<Mark>>,
+) -> Result<(), Failure> {
+    let epochs = TopicPartition { topic: Topic::Epochs, partition: 0 };
+    let plans = parts.log.reader(&[(epochs, 0)])?;
+    let Parts { log, schemas, clock, .. } = parts.clone();
+    // At most one id a partition waits in there, and one of the plan topic.
+    let (named, unknown) = mpsc::channel();
+    let (codec, ids) = (Arc::clone(&schemas.codec), named.clone());
+    threads.spawn("inputs", move |hub| Ok(inputs::run(hub, log.as_ref(), &codec, &ids)?))?;
+    let codec = Arc::clone(&schemas.codec);
+    threads.spawn("schemas", move |hub| {
+        unknown_schemas::run(hub, &schemas, &unknown);
         Ok(())
+    })?;
+    threads.spawn("opener", move |hub| {
+        Opener::new(Arc::clone(hub), codec, clock, workers, mark, named).run(plans)
     })
 }
 
-fn text<E: Display>(result: Result<(), E>) -> Result<(), String> {
-    result.map_err(|error| error.to_string())
-}
-
-/// Fails the hub if its thread panics, so that the others do not wait for it.
-struct FailOnPanic(Arc<Hub>);
-
-impl Drop for FailOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.fail("a thread of the engine panicked; its message stands above".to_owned());
-        }
-    }
-}
-
-fn spawn(hub: &Arc<Hub>, name: &str, work: Work) -> Result<JoinHandle<()>, String> {
-    let hub = Arc::clone(hub);
-    let thread = std::thread::Builder::new().name(name.to_owned());
-    thread
-        .spawn(move || {
-            let guard = FailOnPanic(Arc::clone(&hub));
-            if let Err(reason) = work() {
-                hub.fail(reason);
-            }
-            drop(guard);
-        })
-        .map_err(|error| format!("could not start the thread {name}: {error}"))
-}
-
-/// Starts the timely workers over the hub.
-///
-/// # Errors
-/// A thread cannot be started.
-pub fn start_workers(hub: &Arc<Hub>, workers: usize, hash_seed: u64) -> Result<Workers, String> {
-    let communication = if workers == 1 {
-        timely::CommunicationConfig::Thread
+fn spawn_writers(
+    threads: &mut Threads,
+    parts: &Parts,
+    role: Role,
+    mark: Option<Arc<Mark>>,
+) -> Result<(), Failure> {
+    if role == Role::Follows {
+        threads.spawn("publisher", |hub| {
+            publisher::discard(hub);
+            Ok(())
+        })?;
     } else {
-        timely::CommunicationConfig::Process(workers)
-    };
-    let config = timely::Config { communication, worker: WorkerConfig::default() };
-    let hub = Mutex::new(Arc::clone(hub));
-    timely::execute(config, move |worker| {
-        let hub = Arc::clone(&hub.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        let guard = FailOnPanic(Arc::clone(&hub));
-        let dump = dataflow::run(worker, &hub, hash_seed);
-        drop(guard);
-        dump
-    })
-}
-
-fn wait(hub: &Hub, done: impl Fn(&State) -> bool) -> Result<(), String> {
-    let mut state = hub.lock();
-    loop {
-        if let Some(reason) = &state.failure {
-            return Err(reason.clone());
-        }
-        if done(&state) {
-            return Ok(());
-        }
-        if state.stopping {
-            return Err("the engine was stopped".to_owned());
-        }
-        state = hub.wait(state);
+        let (log, codec) = (Arc::clone(&parts.log), Arc::clone(&parts.schemas.codec));
+        threads
+            .spawn("publisher", move |hub| Publisher::open(Arc::clone(hub), log, codec)?.run())?;
     }
+    let (Some(views), Some(mark)) = (parts.views.clone(), mark) else { return Ok(()) };
+    threads.spawn("views", move |hub| Ok(views::run(hub, &views, &mark)?))
 }
 
-fn wait_failed(hub: &Hub) -> Option<String> {
-    let mut state = hub.lock();
-    while state.failure.is_none() && !state.stopping {
-        state = hub.wait(state);
+fn spawn_planner(
+    threads: &mut Threads,
+    parts: &Parts,
+    options: Options,
+    claim_id: Option<EventId>,
+) -> Result<(), Failure> {
+    let Parts { log, schemas, clock, .. } = parts.clone();
+    let codec = schemas.codec;
+    let Options { settings, role, .. } = options;
+    if let Some(claim_id) = claim_id {
+        let at_once = role == Role::Leads;
+        return threads.spawn("planner", move |hub| {
+            Planner::new(Arc::clone(hub), log, codec, clock, settings, claim_id, at_once).run()
+        });
     }
-    state.failure.clone()
+    if role == Role::Follows {
+        return threads.spawn("follower", move |hub| outcome(replay::follow(hub, &*log)));
+    }
+    Ok(())
 }
 
-fn claim_id() -> Result<EventId, String> {
+fn claim_id() -> Result<EventId, Failure> {
     let mut bytes = [0; 16];
     std::fs::File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut bytes))
-        .map_err(|error| format!("could not draw a random claim id: {error}"))?;
+        .map_err(|error| Failure::Fault(format!("could not draw a random claim id: {error}")))?;
     Ok(EventId(bytes))
 }

@@ -11,11 +11,14 @@
 //! is finished and not yet out is bounded by [`SPOOL_MAX`]: while it is full, nothing is opened and
 //! so nothing is planned.
 
+use crate::digests::Digests;
 use crate::epoch::{Dead, EpochInfo, EpochInput, Finished, OPERATORS, Part, Partition, weight};
-use crate::invariants::{Counts, Invariant};
+use crate::failure::{End, Failure};
+use crate::invariants::Counts;
 use crate::plan::PlanTopic;
 use crate::sabotage::Faults;
 use crate::shards::Decided;
+use crate::standing::Standing;
 use schemas::events::epochs::EpochDigest;
 use schemas::id::EventId;
 use schemas::time::Timestamp;
@@ -62,10 +65,8 @@ pub struct State {
     spooled: usize,
     /// Vectors of epochs that are out, to be filled again.
     spare: Vec<Vec<Decided>>,
-    /// Digests of finished epochs, until a valid plan has carried them.
-    pub digests: BTreeMap<u64, [u64; OPERATORS]>,
-    /// Digests that plans carried for epochs not finished here yet.
-    expected: BTreeMap<u64, [Option<u64>; OPERATORS]>,
+    /// What was decided here, and what the plans say was.
+    pub digests: Digests,
     /// Epochs up to here are out: published, and in the views.
     pub published: u64,
     /// See [`State::published`].
@@ -90,14 +91,18 @@ pub struct State {
     pub time_accepted: Option<Timestamp>,
     /// Era and epoch up to which the views were complete at the start: the log must reach there.
     pub views_at: (u32, u64),
-    /// Why nothing can be decided now, if so; else this process plans.
-    pub not_ready: Option<String>,
+    /// Whether this process plans, follows, or why it can do neither.
+    pub standing: Standing,
+    /// There are no views to write: no rows are made.
+    pub muted: bool,
+    /// Of the last finished epoch, by [`TopicPartition::input_index`]: the first offset not in it.
+    pub applied: Arc<Vec<u64>>,
     /// Nothing more will be planned or opened.
     pub stopping: bool,
     /// Workers give the bytes of their state when they end: for tests that compare runs.
     pub dump: bool,
     /// The first thing that went wrong; all threads end.
-    pub failure: Option<String>,
+    pub failure: Option<Failure>,
     /// Input records applied so far.
     pub records: u64,
     /// Dead letters so far.
@@ -137,8 +142,7 @@ impl Hub {
             to_view: VecDeque::new(),
             spooled: 0,
             spare: Vec::new(),
-            digests: BTreeMap::new(),
-            expected: BTreeMap::new(),
+            digests: Digests::default(),
             published: 0,
             viewed: 0,
             left: 0,
@@ -151,7 +155,9 @@ impl Hub {
             drained: None,
             time_accepted: None,
             views_at: (0, 0),
-            not_ready: Some("the log is being replayed".to_owned()),
+            standing: Standing::Replays,
+            muted: false,
+            applied: Arc::default(),
             stopping: false,
             dump: false,
             failure: None,
@@ -186,12 +192,27 @@ impl Hub {
         self.changed.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner).0
     }
 
+    /// Waits until this is so.
+    ///
+    /// # Errors
+    /// The engine stopped or failed before.
+    pub fn wait_until(&self, done: impl Fn(&State) -> bool) -> Result<MutexGuard<'_, State>, End> {
+        let mut state = self.lock();
+        loop {
+            state.go_on()?;
+            if done(&state) {
+                return Ok(state);
+            }
+            state = self.wait(state);
+        }
+    }
+
     /// Ends the engine for this reason; the first reason stands.
-    pub fn fail(&self, reason: String) {
+    pub fn fail(&self, failure: Failure) {
         let mut state = self.lock();
         if state.failure.is_none() {
-            tracing::error!(%reason, "the engine stops");
-            state.failure = Some(reason);
+            tracing::error!(%failure, "the engine stops");
+            state.failure = Some(failure);
         }
         state.wake_workers();
         self.changed.notify_all();
@@ -243,9 +264,21 @@ impl State {
     /// Whether everything that valid plans say is done, published and in the views.
     #[must_use]
     pub fn settled(&self) -> bool {
-        let epoch = self.plans.epoch();
-        self.opened.is_empty()
-            && [self.finished, self.published, self.viewed].iter().all(|done| *done == epoch)
+        self.opened.is_empty() && self.is_out(self.plans.epoch())
+    }
+
+    /// Whether all epochs up to this one are done, published and in the views.
+    #[must_use]
+    pub fn is_out(&self, epoch: u64) -> bool {
+        [self.finished, self.published, self.viewed].iter().all(|done| *done >= epoch)
+    }
+
+    /// Whether a thread of the engine may go on.
+    ///
+    /// # Errors
+    /// Not if it is stopping, or has failed.
+    pub const fn go_on(&self) -> Result<(), End> {
+        if self.stopping || self.failed() { Err(End::Stopped) } else { Ok(()) }
     }
 
     /// Whether another epoch may be opened.
@@ -298,7 +331,7 @@ impl State {
     ///
     /// # Errors
     /// The digest differs from the one a plan carries: I16.
-    pub fn finish(&mut self, epoch: u64, worker: usize, part: Part) -> Result<(), String> {
+    pub fn finish(&mut self, epoch: u64, worker: usize, part: Part) -> Result<(), Failure> {
         let opened = self.opened.get_mut(&epoch).expect("an epoch is open until all finish it");
         opened.parts[worker] = Some(part);
         if opened.parts.iter().any(Option::is_none) {
@@ -321,54 +354,25 @@ impl State {
         self.spooled += weight(&events) + rows.len();
         self.finished = epoch;
         self.dead_letters += dead.len() as u64;
-        self.to_view.push_back((info.clone(), rows));
+        self.applied = Arc::clone(&info.applied);
+        if self.muted {
+            self.viewed = epoch;
+        } else {
+            self.to_view.push_back((info.clone(), rows));
+        }
         self.to_publish.push_back(Finished { info, events, dead });
         if self.stopping {
             self.wake_workers();
         }
-        self.digests.insert(epoch, digests);
-        self.compare(epoch)
+        self.digests.finish(epoch, digests, &mut self.invariants)
     }
 
     /// Takes in digests that a valid plan carries.
     ///
     /// # Errors
     /// One differs from ours: I16.
-    pub fn expect_digests(&mut self, digests: &[EpochDigest]) -> Result<(), String> {
-        for EpochDigest { epoch, operator, digest } in digests {
-            let expected = self.expected.entry(*epoch).or_default();
-            if let Some(slot) = expected.get_mut(usize::from(*operator)) {
-                *slot = Some(digest.cast_unsigned());
-            }
-            self.compare(*epoch)?;
-        }
-        Ok(())
-    }
-
-    fn compare(&mut self, epoch: u64) -> Result<(), String> {
-        let (Some(ours), Some(theirs)) = (self.digests.get(&epoch), self.expected.get(&epoch))
-        else {
-            return Ok(());
-        };
-        for (operator, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
-            if theirs.is_some_and(|theirs| theirs != *ours) {
-                let reason = format!(
-                    "I16: digest of operator {operator} in epoch {epoch} is {ours:016x} here, \
-                     {:016x} on the log: this build or machine decides differently",
-                    theirs.unwrap_or_default()
-                );
-                self.invariants.judge(Invariant::I16, false, || reason.clone());
-                return Err(reason);
-            }
-        }
-        if theirs.iter().all(Option::is_some) {
-            for _ in 0..OPERATORS {
-                self.invariants.judge(Invariant::I16, true, String::new);
-            }
-            self.digests.remove(&epoch);
-            self.expected.remove(&epoch);
-        }
-        Ok(())
+    pub fn expect_digests(&mut self, digests: &[EpochDigest]) -> Result<(), Failure> {
+        self.digests.expect(digests, &mut self.invariants)
     }
 
     /// Takes vectors back to be filled again. They come empty: dropping an epoch's events takes

@@ -2,8 +2,10 @@
 
 pub mod cut;
 pub mod dataflow;
+pub mod digests;
 pub mod engine;
 pub mod epoch;
+pub mod failure;
 pub mod hub;
 pub mod inputs;
 pub mod invariants;
@@ -17,10 +19,14 @@ mod plan_model;
 pub mod planner;
 pub mod planner_clock;
 pub mod publisher;
+pub mod replay;
 pub mod sabotage;
 pub mod shard;
 pub mod shards;
+pub mod standing;
 pub mod status;
+pub mod supervisor;
+pub mod threads;
 pub mod unknown_schemas;
 pub mod views;
 

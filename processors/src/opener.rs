@@ -2,9 +2,11 @@
 //! say, and nothing else. The planner's own plans come back to it here like anybody's.
 
 use crate::epoch::{Action, Dead, EpochInfo, EpochInput};
+use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
 use crate::inputs;
 use crate::plan::{Read, ValidPlan};
+use crate::standing::Standing;
 use machines::message::{Context, ProductMessage, ToProduct};
 use schemas::codec::{Codec, DecodeError};
 use schemas::events::epochs::RecordSkipped;
@@ -27,22 +29,22 @@ pub struct Opener {
     /// Tells when a plan or claim was heard.
     clock: Clock,
     workers: usize,
-    /// Where the view store stands: rows up to there are not wanted.
-    mark: Arc<Mark>,
+    /// Where the view store stands: rows up to there are not wanted; none at all without a store.
+    mark: Option<Arc<Mark>>,
     applied: Vec<u64>,
     /// To whom schema ids are named that are not known.
     unknown: Sender<u32>,
 }
 
 impl Opener {
-    /// An opener for this many workers, over views that stand at `mark`.
+    /// An opener for this many workers, over views that stand at `mark`, if there are any.
     #[must_use]
     pub fn new(
         hub: Arc<Hub>,
         codec: Arc<Codec>,
         clock: Clock,
         workers: usize,
-        mark: Arc<Mark>,
+        mark: Option<Arc<Mark>>,
         unknown: Sender<u32>,
     ) -> Self {
         let applied = vec![0; TopicPartition::inputs().count()];
@@ -53,21 +55,21 @@ impl Opener {
     ///
     /// # Errors
     /// The topic cannot be read, or contradicts the state here.
-    pub fn run(&mut self, mut reader: Box<dyn Reader>) -> Result<(), String> {
+    pub fn run(&mut self, reader: Box<dyn Reader>) -> Result<(), Failure> {
+        outcome(self.read_on(reader))
+    }
+
+    fn read_on(&mut self, mut reader: Box<dyn Reader>) -> Result<(), End> {
         let mut records = Vec::new();
         loop {
-            reader.read(READ_BYTES, &mut records).map_err(|error| error.to_string())?;
+            reader.read(READ_BYTES, &mut records)?;
             let idle = records.is_empty();
             for record in records.drain(..) {
-                if !self.read(&record)? {
-                    return Ok(());
-                }
+                self.read(&record)?;
             }
             {
                 let mut state = self.hub.lock();
-                if state.failed() || state.stopping {
-                    return Ok(());
-                }
+                state.go_on()?;
                 if state.plans_read_to != reader.position(EPOCHS) {
                     state.plans_read_to = reader.position(EPOCHS);
                     self.hub.notify();
@@ -79,16 +81,17 @@ impl Opener {
         }
     }
 
-    /// Takes in one record; false: the hub stops.
-    fn read(&mut self, record: &Record) -> Result<bool, String> {
+    /// Takes in one record.
+    fn read(&mut self, record: &Record) -> Result<(), End> {
         let event = match self.codec.decode_bare(&record.value) {
             Ok(event) => event,
             Err(DecodeError::UnknownSchema(schema)) => {
-                return if self.learned(schema) { self.read(record) } else { Ok(false) };
+                self.learned(schema)?;
+                return self.read(record);
             }
             Err(error) => {
                 tracing::warn!(offset = record.offset, %error, "void record on the plan topic");
-                return Ok(true);
+                return Ok(());
             }
         };
         let hub = Arc::clone(&self.hub);
@@ -96,7 +99,7 @@ impl Opener {
         let led = state.leads();
         match state.plans.read(record.offset, record.appended_at, &record.value, event) {
             Read::Planned(valid) => {
-                state.heard = self.clock.elapsed();
+                self.heard(&mut state, led);
                 state.expect_digests(&valid.plan.digests)?;
                 return self.open(&hub, state, &valid);
             }
@@ -105,33 +108,40 @@ impl Opener {
             Read::TimeAccepted(wall) if state.leads() => state.time_accepted = Some(wall),
             Read::TimeAccepted(_) => {}
             Read::Claimed(claim) => {
-                state.heard = self.clock.elapsed();
-                state.passive |= led && !state.leads();
+                self.heard(&mut state, led);
                 tracing::info!(generation = record.offset, era = claim.era, "claim in force");
             }
             Read::Skip(skip) => set_aside(&mut state, skip),
             Read::Void => tracing::warn!(offset = record.offset, "void plan or claim"),
         }
         hub.notify();
-        Ok(true)
+        Ok(())
+    }
+
+    /// A valid plan or claim was read, by a process that led before it or not: who does not lead
+    /// now follows.
+    fn heard(&self, state: &mut State, led: bool) {
+        state.heard = self.clock.elapsed();
+        if state.leads() {
+            return;
+        }
+        state.passive |= led;
+        if led || state.standing == Standing::Waits {
+            state.standing = Standing::Follows;
+        }
     }
 
     /// Whether a plan is valid is not for the registry to say: a schema that is not known is waited
-    /// for. False: the hub stops.
-    fn learned(&self, schema: u32) -> bool {
-        let mut state = self.hub.lock();
-        state.plans_held = Some(schema);
-        self.hub.notify();
+    /// for.
+    fn learned(&self, schema: u32) -> Result<(), End> {
+        {
+            self.hub.lock().plans_held = Some(schema);
+            self.hub.notify();
+        }
         // Nobody listens any more only while the engine ends.
         let _ = self.unknown.send(schema);
-        while !self.codec.knows(schema) {
-            if state.failed() || state.stopping {
-                return false;
-            }
-            state = self.hub.wait(state);
-        }
-        state.plans_held = None;
-        true
+        self.hub.wait_until(|_| self.codec.knows(schema))?.plans_held = None;
+        Ok(())
     }
 
     /// Waits until the plan's records are read and another epoch may be opened; opens it.
@@ -140,12 +150,10 @@ impl Opener {
         hub: &'a Hub,
         mut state: MutexGuard<'a, State>,
         valid: &ValidPlan,
-    ) -> Result<bool, String> {
+    ) -> Result<(), End> {
         self.check_mark(valid)?;
         loop {
-            if state.failed() || state.stopping {
-                return Ok(false);
-            }
+            state.go_on()?;
             let mut short = valid.plan.cut.iter().filter_map(|cut| {
                 let input = &state.inputs[input_of(cut.topic, cut.partition)?];
                 (input.reached < cut.end).then_some(input.held.is_some())
@@ -172,18 +180,19 @@ impl Opener {
         };
         state.open(info, inputs, dead);
         hub.notify();
-        Ok(true)
+        Ok(())
     }
 
     /// A store that knows another history than the log stops the start.
-    fn check_mark(&self, valid: &ValidPlan) -> Result<(), String> {
-        let at_mark = (valid.era, valid.plan.epoch) == (self.mark.era, self.mark.epoch);
-        if at_mark && valid.hash != self.mark.plan_hash {
-            return Err(format!(
+    fn check_mark(&self, valid: &ValidPlan) -> Result<(), Failure> {
+        let at = (valid.era, valid.plan.epoch);
+        let known = self.mark.as_ref().filter(|mark| at == (mark.era, mark.epoch));
+        if known.is_some_and(|mark| valid.hash != mark.plan_hash) {
+            return Err(Failure::HistoryRedone(format!(
                 "history was redone: the views know another plan of epoch {}; remove the views \
                  to rebuild them, or restore the log they belong to",
                 valid.plan.epoch
-            ));
+            )));
         }
         Ok(())
     }
@@ -193,8 +202,9 @@ impl Opener {
         &mut self,
         state: &mut State,
         valid: &ValidPlan,
-    ) -> Result<(Vec<EpochInput>, Vec<Dead>, u64), String> {
-        let rows = (valid.era, valid.plan.epoch) > (self.mark.era, self.mark.epoch);
+    ) -> Result<(Vec<EpochInput>, Vec<Dead>, u64), Failure> {
+        let at = (valid.era, valid.plan.epoch);
+        let rows = self.mark.as_ref().is_some_and(|mark| at > (mark.era, mark.epoch));
         let mut inputs: Vec<_> = (0..self.workers)
             .map(|_| EpochInput {
                 context: context(valid),
@@ -207,10 +217,10 @@ impl Opener {
         let (mut dead, mut records) = (Vec::new(), 0);
         for cut in &valid.plan.cut {
             let index = input_of(cut.topic, cut.partition)
-                .ok_or_else(|| format!("epoch {} cuts no input", valid.plan.epoch))?;
+                .ok_or_else(|| Failure::Fault(format!("epoch {} cuts no input", at.1)))?;
             let partition = &mut state.inputs[index];
             if cut.end < partition.planned {
-                return Err(format!("I13: epoch {} cuts backwards", valid.plan.epoch));
+                return Err(Failure::Fault(format!("I13: epoch {} cuts backwards", at.1)));
             }
             while partition.waiting.front().is_some_and(|input| input.offset < cut.end) {
                 let input = partition.waiting.pop_front().expect("looked at above");

@@ -9,8 +9,11 @@
 //! [`EPOCHS_OPEN_MAX`](crate::hub::EPOCHS_OPEN_MAX) epochs are open or the spool is full.
 
 use crate::cut::{Asked, BUDGET, Budget, Selection, select};
+use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
 use crate::planner_clock::PlannerClock;
+use crate::replay;
+use crate::standing::Standing;
 use bytes::Bytes;
 use schemas::codec::Codec;
 use schemas::events::epochs::{EpochDigest, EpochPlanned, GenerationClaimed, Settings};
@@ -18,8 +21,8 @@ use schemas::id::EventId;
 use schemas::time::Timestamp;
 use schemas::topic::{GROUPS, PARTITIONS, Topic, TopicPartition};
 use sinks::clock::Clock;
-use sinks::event_log::{AppendError, EventLog, NewRecord};
-use std::sync::{Arc, MutexGuard};
+use sinks::event_log::{AppendError, EventLog, NewRecord, ReadError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An epoch at least this often, so that time moves without input.
@@ -50,9 +53,6 @@ pub struct Planner {
     budget: Budget,
 }
 
-/// Why a thread ends early without a fault.
-struct Stopped;
-
 impl Planner {
     /// A planner that will claim with this random id: at once when the log is replayed, or after
     /// silence.
@@ -74,56 +74,26 @@ impl Planner {
     ///
     /// # Errors
     /// The log cannot be read or takes no more records.
-    pub fn run(&mut self) -> Result<(), String> {
-        match self.plan_on() {
-            Ok(result) => result,
-            Err(Stopped) => Ok(()),
-        }
+    pub fn run(&mut self) -> Result<(), Failure> {
+        outcome(self.plan_on())
     }
 
-    fn plan_on(&mut self) -> Result<Result<(), String>, Stopped> {
-        if let Err(reason) = self.replay()? {
-            return Ok(Err(reason));
-        }
+    fn plan_on(&mut self) -> Result<(), End> {
+        drop(replay::wait(&self.hub, self.log.as_ref())?);
         loop {
-            let done = if self.hub.lock().leads() {
-                self.plan()?
-            } else if std::mem::take(&mut self.at_once) {
-                self.claim()?
-            } else {
-                match self.follow()? {
-                    Ok(()) => self.claim()?,
-                    unreadable => unreadable,
-                }
-            };
-            if done.is_err() {
-                return Ok(done);
+            if self.hub.lock().leads() {
+                self.plan()?;
+                continue;
             }
+            if !std::mem::take(&mut self.at_once) {
+                self.follow()?;
+            }
+            self.claim()?;
         }
-    }
-
-    /// Waits until everything that stands on the plan topic is done and out.
-    fn replay(&self) -> Result<Result<(), String>, Stopped> {
-        let end = match self.log.ends(&[EPOCHS]) {
-            Ok(ends) => ends[0],
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        let state = self.wait_until(|state| state.plans_read_to >= end && state.settled())?;
-        let era = state.plans.in_force().map_or(0, |force| force.claim.era);
-        if (era, state.plans.epoch()) < state.views_at {
-            return Ok(Err(format!(
-                "history was redone: the views are at epoch {}, the plans on the log end with {}; \
-                 remove the views to rebuild them, or restore the log they belong to",
-                state.views_at.1,
-                state.plans.epoch()
-            )));
-        }
-        tracing::info!(epoch = state.finished, records = state.records, "the log is replayed");
-        Ok(Ok(()))
     }
 
     /// Claims; leads if nobody's claim was before it.
-    fn claim(&mut self) -> Result<Result<(), String>, Stopped> {
+    fn claim(&mut self) -> Result<(), End> {
         let follows = self.hub.lock().plans.generation();
         let era = self.hub.lock().plans.in_force().map_or(0, |force| force.claim.era);
         let claim = GenerationClaimed {
@@ -137,36 +107,63 @@ impl Planner {
         };
         let mut bytes = Vec::new();
         self.codec.encode_bare(&claim.into(), &mut bytes);
-        let sent = self.send(&bytes.into(), |state| state.plans.generation() != follows)?;
+        self.send(&bytes.into(), |state| state.plans.generation() != follows)?;
         let mut state = self.hub.lock();
         if state.leads() {
             state.passive = false;
-            state.not_ready = None;
+            state.standing = Standing::Leads;
             self.hub.notify();
         }
-        Ok(sent)
+        Ok(())
     }
 
     /// Is passive until no valid plan or claim has come for [`SILENCE`], though all that stands on
-    /// the topic was read.
-    fn follow(&self) -> Result<Result<(), String>, Stopped> {
-        let since = self.clock.elapsed();
+    /// the topic was read. While the log does not answer, who leads cannot be heard: silence is
+    /// counted anew from its answer.
+    fn follow(&self) -> Result<(), End> {
+        let mut since = self.clock.elapsed();
         {
             let mut state = self.hub.lock();
             state.passive = true;
-            state.not_ready = Some(PASSIVE.to_owned());
+            if state.standing == Standing::Replays {
+                state.standing = Standing::Waits;
+            }
             self.hub.notify();
         }
         loop {
             self.silence(since)?;
-            let end = match self.log.ends(&[EPOCHS]) {
-                Ok(ends) => ends[0],
-                Err(error) => return Ok(Err(error.to_string())),
-            };
-            let state = self.wait_until(|state| state.plans_read_to >= end)?;
-            if self.quiet(&state, since) >= SILENCE {
-                return Ok(Ok(()));
+            let asked = self.clock.elapsed();
+            let end = self.ends(&[EPOCHS])?[0];
+            if self.clock.elapsed().saturating_sub(asked) > HEARTBEAT {
+                since = self.clock.elapsed();
+                continue;
             }
+            let state = self.hub.wait_until(|state| state.plans_read_to >= end)?;
+            if self.quiet(&state, since) >= SILENCE {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The ends of these partitions, when the log answers: it is asked until then.
+    fn ends(&self, partitions: &[TopicPartition]) -> Result<Vec<u64>, End> {
+        loop {
+            let reason = match self.log.ends(partitions) {
+                Ok(ends) => return Ok(ends),
+                Err(ReadError::Unavailable(reason)) => reason,
+                Err(
+                    error @ (ReadError::BelowStart { .. }
+                    | ReadError::BeyondEnd { .. }
+                    | ReadError::Damaged { .. }),
+                ) => return Err(error.into()),
+            };
+            let mut state = self.hub.lock();
+            state.go_on()?;
+            if state.standing == Standing::Leads {
+                tracing::warn!(%reason, "nothing is planned: the log does not answer");
+                state.standing = Standing::Halts(SILENT);
+            }
+            drop(self.hub.wait_for(state, RESEND));
         }
     }
 
@@ -175,10 +172,10 @@ impl Planner {
         self.clock.elapsed().saturating_sub(state.heard.max(since))
     }
 
-    fn silence(&self, since: Duration) -> Result<(), Stopped> {
+    fn silence(&self, since: Duration) -> Result<(), End> {
         let mut state = self.hub.lock();
         loop {
-            self.go_on(&state)?;
+            state.go_on()?;
             let quiet = self.quiet(&state, since);
             if quiet >= SILENCE {
                 return Ok(());
@@ -188,20 +185,17 @@ impl Planner {
     }
 
     /// Waits for a reason, then plans one epoch and reads it back; nothing if it leads no more.
-    fn plan(&mut self) -> Result<Result<(), String>, Stopped> {
+    fn plan(&mut self) -> Result<(), End> {
         if !self.reason()? {
-            return Ok(Ok(()));
+            return Ok(());
         }
-        let Selection { cut, bound_ms, held } = match self.select()? {
-            Ok(selection) => selection,
-            Err(reason) => return Ok(Err(reason)),
-        };
+        let Selection { cut, bound_ms, held } = self.select()?;
         let planner_ms = self.time.read(self.clock.now(), self.clock.elapsed());
         let (plan, epoch) = {
             let state = self.hub.lock();
             // What is planned under another's claim would be valid: asked under the same lock.
             if !state.leads() {
-                return Ok(Ok(()));
+                return Ok(());
             }
             let epoch = state.plans.epoch() + 1;
             let plan = EpochPlanned {
@@ -225,12 +219,12 @@ impl Planner {
     }
 
     /// Blocks until there is something to plan for; false: it leads no more.
-    fn reason(&mut self) -> Result<bool, Stopped> {
+    fn reason(&mut self) -> Result<bool, End> {
         let hub = Arc::clone(&self.hub);
         let mut state = hub.lock();
         let began = self.clock.elapsed();
         loop {
-            self.go_on(&state)?;
+            state.go_on()?;
             if !state.leads() {
                 return Ok(false);
             }
@@ -241,8 +235,9 @@ impl Planner {
             let now = self.time.read(self.clock.now(), self.clock.elapsed());
             let why = [(self.time.jumped(), JUMPED), (drained, DRAINED)];
             let why = why.into_iter().find_map(|(holds, why)| holds.then_some(why));
-            if state.not_ready.as_deref() != why {
-                state.not_ready = why.map(str::to_owned);
+            let standing = why.map_or(Standing::Leads, Standing::Halts);
+            if state.standing != standing {
+                state.standing = standing;
                 hub.notify();
             }
             let waited = self.clock.elapsed().saturating_sub(began);
@@ -269,17 +264,14 @@ impl Planner {
 
     /// Fixes what customers have reached, asks for all ends, waits until they are reached: by all
     /// partitions but those that are held.
-    fn select(&self) -> Result<Result<Selection, String>, Stopped> {
+    fn select(&self) -> Result<Selection, End> {
         let customers = usize::from(Topic::CustomerActions.partitions());
         let fixed: Vec<u64> =
             self.hub.lock().inputs.iter().take(customers).map(|p| p.reached).collect();
         let at = self.clock.now();
         let all: Vec<_> = TopicPartition::inputs().collect();
-        let ends = match self.log.ends(&all) {
-            Ok(ends) => ends,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        let state = self.wait_until(|state| {
+        let ends = self.ends(&all)?;
+        let state = self.hub.wait_until(|state| {
             let mut inputs = state.inputs.iter().zip(&ends);
             state.waiting() >= self.budget.records
                 || inputs.all(|(input, end)| input.reached >= *end || input.held.is_some())
@@ -291,15 +283,11 @@ impl Planner {
             .map(|(index, input)| fixed.get(index).copied().unwrap_or(input.reached))
             .collect();
         let asked = Asked { limits: &limits, ends: &ends, at, now: state.plans.now() };
-        Ok(Ok(select(&state.inputs, asked, self.budget)))
+        Ok(select(&state.inputs, asked, self.budget))
     }
 
     /// Sends the same bytes until `over` is true of what has been read back.
-    fn send(
-        &self,
-        value: &Bytes,
-        over: impl Fn(&State) -> bool,
-    ) -> Result<Result<(), String>, Stopped> {
+    fn send(&self, value: &Bytes, over: impl Fn(&State) -> bool) -> Result<(), End> {
         loop {
             let record = NewRecord {
                 partition: EPOCHS,
@@ -311,41 +299,29 @@ impl Planner {
             match answer {
                 Ok(appended) => {
                     let end = appended.offset;
-                    drop(self.wait_until(|state| state.plans_read_to > end || over(state))?);
-                    return Ok(Ok(()));
+                    let read = |state: &State| state.plans_read_to > end || over(state);
+                    drop(self.hub.wait_until(read)?);
+                    return Ok(());
                 }
-                Err(error @ AppendError::TooLarge { .. }) => return Ok(Err(error.to_string())),
+                Err(error @ AppendError::TooLarge { .. }) => {
+                    return Err(Failure::from(error).into());
+                }
                 Err(AppendError::NotAppended(reason) | AppendError::Unknown(reason)) => {
                     tracing::warn!(%reason, "sending the same plan again");
                 }
             }
             let state = self.hub.lock();
-            self.go_on(&state)?;
+            state.go_on()?;
             let state = self.hub.wait_for(state, RESEND);
             if over(&state) {
-                return Ok(Ok(()));
+                return Ok(());
             }
         }
-    }
-
-    fn wait_until(&self, done: impl Fn(&State) -> bool) -> Result<MutexGuard<'_, State>, Stopped> {
-        let mut state = self.hub.lock();
-        loop {
-            self.go_on(&state)?;
-            if done(&state) {
-                return Ok(state);
-            }
-            state = self.hub.wait(state);
-        }
-    }
-
-    fn go_on(&self, state: &State) -> Result<(), Stopped> {
-        if state.stopping || state.failed() { Err(Stopped) } else { Ok(()) }
     }
 }
 
-/// Why a process that follows decides nothing.
-pub(crate) const PASSIVE: &str = "another process leads";
+/// Why a process that leads plans nothing.
+pub(crate) const SILENT: &str = "the log does not answer";
 pub(crate) const DRAINED: &str =
     "`watermart epochs drain` has ended planning; start the next build";
 pub(crate) const JUMPED: &str = "the wall clock jumped by more than 60 s: time stands still until \
@@ -357,7 +333,7 @@ fn until(now: Timestamp, at: Timestamp) -> Duration {
 
 /// Digests that no valid plan has carried yet.
 fn digests(state: &State) -> Vec<EpochDigest> {
-    let rows = state.digests.iter().take(256).flat_map(|(epoch, digests)| {
+    let rows = state.digests.ours.iter().take(256).flat_map(|(epoch, digests)| {
         digests.iter().zip(0u8..).map(|(digest, operator)| EpochDigest {
             epoch: *epoch,
             operator,

@@ -5,6 +5,7 @@
 //! log, or leads itself and publishes what the one before it did not get to.
 
 use crate::epoch::{Finished, weight};
+use crate::failure::Failure;
 use crate::hub::Hub;
 use crate::outputs::encode;
 use schemas::codec::Codec;
@@ -26,17 +27,6 @@ const RESEND: Duration = Duration::from_millis(20);
 
 /// The last output id of each output partition.
 pub type Tails = HashMap<TopicPartition, OutputId>;
-
-/// Why outputs cannot be published.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    /// An append failed, or its outcome is not known.
-    #[error(transparent)]
-    Append(#[from] AppendError),
-    /// The log cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-}
 
 /// The output partitions as they stand on the log.
 struct Outputs {
@@ -116,15 +106,14 @@ impl Publisher {
     /// Publishes until the hub fails, or stops and nothing is left.
     ///
     /// # Errors
-    /// [`PublishError`].
-    pub fn run(mut self) -> Result<(), PublishError> {
+    /// An append failed, or its outcome is not known; or the log cannot be read.
+    pub fn run(mut self) -> Result<(), Failure> {
         while let Some(next) = self.next() {
             match next {
-                Next::Finished(mut finished) => {
+                Next::Finished(finished) => {
                     let (epoch, events) = (finished.info.context.epoch, weight(&finished.events));
                     let records = encode(&self.codec, &finished, &self.outputs.tails);
-                    finished.events.iter_mut().flatten().for_each(Vec::clear);
-                    self.hub.lock().recycle(finished.events);
+                    recycle(&self.hub, finished);
                     self.held.push_back(Held { epoch, events, records });
                 }
                 Next::Held => {
@@ -190,6 +179,30 @@ impl Publisher {
     }
 }
 
+/// In the place of a publisher, where outputs are never this process's to publish: lets go of
+/// them, until the hub fails, or stops and nothing is left. Nothing is encoded.
+pub fn discard(hub: &Hub) {
+    let mut state = hub.lock();
+    while !(state.failed() || state.stopping && state.worker_done()) {
+        let Some(finished) = state.to_publish.pop_front() else {
+            state = hub.wait(state);
+            continue;
+        };
+        drop(state);
+        let (epoch, events) = (finished.info.context.epoch, weight(&finished.events));
+        recycle(hub, finished);
+        state = hub.lock();
+        state.set_published(epoch, events);
+        hub.notify();
+    }
+}
+
+/// Empties an epoch's vectors without the lock, and gives them back.
+fn recycle(hub: &Hub, mut finished: Finished) {
+    finished.events.iter_mut().flatten().for_each(Vec::clear);
+    hub.lock().recycle(finished.events);
+}
+
 /// Appends a batch and waits until it is durable: the next is not sent before, so that a batch
 /// which the log could not take for now may be sent again without falling behind another. False:
 /// it is not for this process to publish.
@@ -207,8 +220,9 @@ fn append(hub: &Hub, log: &dyn EventLog, batch: &[NewRecord]) -> Result<bool, Ap
         let refusal = answers.into_iter().find_map(Result::err);
         tracing::warn!(records = batch.len(), ?refusal, "the log takes no outputs now");
         let state = hub.lock();
-        if state.failed() {
-            return Ok(true);
+        if state.failed() || state.stopping {
+            // The next start publishes them.
+            return refusal.map_or(Ok(true), Err);
         }
         drop(hub.wait_for(state, RESEND));
     }

@@ -1,15 +1,20 @@
 //! What an engine says of itself, read under the hub's lock.
 
-use crate::hub::{Hub, State};
+use crate::failure::Failure;
+use crate::hub::State;
 use crate::invariants::Counts;
+use crate::standing::Standing;
 use schemas::time::Timestamp;
 use schemas::topic::TopicPartition;
+use std::sync::Arc;
 
 /// How the engine is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// Why nothing can be decided now.
-    pub not_ready: Option<String>,
+    /// Where it stands.
+    pub standing: Standing,
+    /// Why it ended, if it did.
+    pub failure: Option<Failure>,
     /// The generation in force, -1 before the first.
     pub generation: i64,
     /// The last finished epoch.
@@ -22,8 +27,12 @@ pub struct Status {
     pub dead_letters: u64,
     /// Partitions that are held.
     pub held: Vec<Held>,
+    /// The schema of the next plan, if it is not known.
+    pub plans_held: Option<u32>,
     /// What was judged since the start.
     pub invariants: Counts,
+    /// Of each input, the first offset that is not in a finished epoch; empty is all 0.
+    pub applied: Arc<Vec<u64>>,
 }
 
 /// A partition that is read no further, until it is known what its next record is.
@@ -37,22 +46,31 @@ pub struct Held {
     pub schema: u32,
 }
 
-/// As it is now.
-pub(crate) fn status(hub: &Hub) -> Status {
-    let state = hub.lock();
-    Status {
-        not_ready: state
-            .failure
-            .clone()
-            .or_else(|| state.plans_held.map(plans_held))
-            .or_else(|| state.not_ready.clone()),
-        generation: state.plans.generation(),
-        epoch: state.finished,
-        now: state.plans.now(),
-        records: state.records,
-        dead_letters: state.dead_letters,
-        held: held(&state),
-        invariants: state.invariants.clone(),
+impl Status {
+    /// As it is now.
+    pub(crate) fn of(state: &State) -> Self {
+        Self {
+            standing: state.standing,
+            failure: state.failure.clone(),
+            generation: state.plans.generation(),
+            epoch: state.finished,
+            now: state.plans.now(),
+            records: state.records,
+            dead_letters: state.dead_letters,
+            held: held(state),
+            plans_held: state.plans_held,
+            invariants: state.invariants.clone(),
+            applied: Arc::clone(&state.applied),
+        }
+    }
+
+    /// Why what is asked now is decided late, or not at all.
+    #[must_use]
+    pub fn not_ready(&self) -> Option<String> {
+        let failure = self.failure.as_ref().map(ToString::to_string);
+        failure
+            .or_else(|| self.plans_held.map(plans_held))
+            .or_else(|| self.standing.not_ready().map(str::to_owned))
     }
 }
 

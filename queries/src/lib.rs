@@ -7,7 +7,7 @@
 //! - one file a resource, and all routes in [`router`].
 //!
 //! The command merges [`router`] with that of the way in, and [`documented`] gives the merged one
-//! its description.
+//! its description. A process without views has [`running::router`] alone.
 
 mod answer;
 mod carts;
@@ -20,18 +20,22 @@ mod paging;
 mod payments;
 mod products;
 mod reservations;
+pub mod running;
 mod status;
 mod stock;
 #[cfg(test)]
 mod tests;
 mod warehouses;
 
-pub use status::{EngineStatus, Held, Invariant};
+pub use status::{EngineStatus, Held, Invariant, ProcessStatus};
 
+use edge::resource::{Resource, Resources};
 use ends::Ends;
+use running::Running;
+use serde_json::Value;
 use sinks::clock::Clock;
 use sinks::event_log::EventLog;
-use sinks::view_store::ViewStore;
+use sinks::view_store::{ViewError, ViewStore};
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -41,28 +45,42 @@ use utoipa_axum::routes;
 pub struct Queries {
     views: Arc<dyn ViewStore>,
     ends: Ends,
-    clock: Clock,
-    status: Arc<dyn Fn() -> EngineStatus + Send + Sync>,
+    running: Running,
 }
 
 impl Queries {
     /// Reads `views`, asks `log` for its ends (on a thread of its own, which ends with the last
-    /// clone of this), and tells of the engine what `status` says.
+    /// clone of this), and tells of the process what `status` says.
     #[must_use]
     pub fn new(
         views: Arc<dyn ViewStore>,
         log: Arc<dyn EventLog>,
         clock: Clock,
-        status: Arc<dyn Fn() -> EngineStatus + Send + Sync>,
+        status: Arc<dyn Fn() -> ProcessStatus + Send + Sync>,
     ) -> Self {
-        Self { views, ends: Ends::start(log), clock, status }
+        let ends = Ends::start(log);
+        let running = Running::over(Some(Arc::clone(&views)), ends.clone(), clock, status);
+        Self { views, ends, running }
+    }
+}
+
+impl Resources for Queries {
+    fn resource(&self, resource: Resource) -> Result<Option<Value>, ViewError> {
+        match resource {
+            Resource::Order(id) => self.order_json(id),
+            Resource::Cart(id) => self.cart_json(id).map(Some),
+            Resource::Product(id) => self.product_json(id),
+            Resource::Stock(id) => self.stock_json(id),
+            Resource::Warehouse(id) => self.warehouse_json(id),
+        }
     }
 }
 
 /// Every route of the way out.
 #[must_use]
 pub fn router(queries: Queries) -> OpenApiRouter {
-    OpenApiRouter::new()
+    let running = running::router(queries.running.clone());
+    let resources = OpenApiRouter::new()
         .routes(routes!(warehouses::list))
         .routes(routes!(warehouses::get))
         .routes(routes!(products::list))
@@ -73,12 +91,8 @@ pub fn router(queries: Queries) -> OpenApiRouter {
         .routes(routes!(orders::get))
         .routes(routes!(orders::of_customer))
         .routes(routes!(payments::get))
-        .routes(routes!(status::get))
-        .routes(routes!(status::live))
-        .routes(routes!(status::ready))
-        .routes(routes!(metrics::get))
-        .route("/", axum::routing::get(pages::status))
-        .with_state(queries)
+        .with_state(queries);
+    resources.merge(running)
 }
 
 /// The merged router of a server, with `/openapi.json` and `/docs`.

@@ -2,7 +2,7 @@
 //!
 //! Labels are bounded by the code: partitions, views, invariants.
 
-use crate::Queries;
+use crate::running::Running;
 use crate::status::Report;
 use axum::extract::State;
 use axum::http::header;
@@ -18,9 +18,9 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
     get, path = "/metrics", tag = "running",
     responses((status = 200, body = String, content_type = "text/plain"))
 )]
-pub(crate) async fn get(State(queries): State<Queries>, _: Principal) -> Result<Response, Problem> {
-    let report = queries.report().await?;
-    let ready = (queries.status)().ready.is_ok();
+pub(crate) async fn get(State(running): State<Running>, _: Principal) -> Result<Response, Problem> {
+    let report = running.report().await?;
+    let ready = running.readiness().await.is_ok();
     Ok(([(header::CONTENT_TYPE, TEXT)], text(&report, ready)).into_response())
 }
 
@@ -29,20 +29,20 @@ fn text(report: &Report, ready: bool) -> String {
     let partitions = || report.log.iter();
     let views = || report.views.iter();
     let invariants = || report.invariants.iter();
-    metric(&mut out, "ready", "gauge", "1 while actions are decided.", [("", u64::from(ready))]);
+    metric(&mut out, "ready", "gauge", "1 while /readyz is 200.", [("", u64::from(ready))]);
     metric(
         &mut out,
         "epochs_finished_total",
         "counter",
         "Epochs finished since the log began.",
-        [("", report.epoch)],
+        report.epoch.map(|epoch| ("", epoch)),
     );
     metric(
         &mut out,
         "records_applied_total",
         "counter",
         "Records of the log that are in the views.",
-        partitions().map(|(name, p)| (label("partition", name), p.applied)),
+        partitions().filter_map(|(name, p)| Some((label("partition", name), p.applied?))),
     );
     metric(
         &mut out,
@@ -50,7 +50,7 @@ fn text(report: &Report, ready: bool) -> String {
         "gauge",
         "Records of the log that are not yet in the views.",
         partitions().filter_map(|(name, p)| {
-            p.end.map(|end| (label("partition", name), end.saturating_sub(p.applied)))
+            Some((label("partition", name), p.end?.saturating_sub(p.applied?)))
         }),
     );
     metric(
@@ -87,13 +87,19 @@ fn text(report: &Report, ready: bool) -> String {
 
 /// Records that were not used, or not yet.
 fn set_aside(out: &mut String, report: &Report) {
-    metric(out, "dead_letters_total", "counter", "Records put aside.", [("", report.dead_letters)]);
+    metric(
+        out,
+        "dead_letters_total",
+        "counter",
+        "Records put aside.",
+        report.dead_letters.map(|letters| ("", letters)),
+    );
     metric(
         out,
         "held_partitions",
         "gauge",
         "Partitions that wait for the schema of their next record.",
-        [("", report.held.len() as u64)],
+        report.held.as_ref().map(|held| ("", held.len() as u64)),
     );
 }
 

@@ -3,9 +3,8 @@
 //!
 //! It answers whatever is broken: an end that the log does not tell is null.
 
-use crate::Queries;
-use crate::answer::rfc3339;
-use crate::freshness::applied;
+use crate::answer::rfc3339_or_null;
+use crate::running::Running;
 use axum::Json;
 use axum::extract::State;
 use edge::principal::Principal;
@@ -14,7 +13,7 @@ use schemas::time::Timestamp;
 use schemas::topic::TopicPartition;
 use serde::Serialize;
 use sinks::view_store::rows::View;
-use sinks::view_store::{Mark, ViewError};
+use sinks::view_store::{Mark, ViewError, ViewStore};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,11 +22,22 @@ use utoipa::ToSchema;
 /// How long a report waits for the log's ends.
 const ENDS_WAIT: Duration = Duration::from_secs(1);
 
+/// What a process says of itself.
+#[derive(Clone, Debug)]
+pub struct ProcessStatus {
+    /// Whether it does its part, and in what word; or why not.
+    pub ready: Result<&'static str, String>,
+    /// Of a process that runs one.
+    pub engine: Option<EngineStatus>,
+    /// On how many brokers each record of the log is; none: on this machine.
+    pub log_replication: Option<usize>,
+}
+
 /// What the engine says of itself.
 #[derive(Clone, Debug)]
 pub struct EngineStatus {
-    /// Whether actions are decided, or why not.
-    pub ready: Result<(), String>,
+    /// Where it stands, in a word: `leads`, `follows`, ..
+    pub standing: &'static str,
     /// The offset of the claim in force.
     pub generation: u64,
     /// The last finished epoch.
@@ -40,27 +50,35 @@ pub struct EngineStatus {
     pub invariants: BTreeMap<&'static str, Invariant>,
     /// Records put aside.
     pub dead_letters: u64,
+    /// Of each input, the first offset that is not in a finished epoch; empty is all 0.
+    pub applied: Arc<Vec<u64>>,
     /// Partitions that are read no further for now.
     pub held: Vec<Held>,
 }
 
-/// The whole shop at a glance.
+/// The process at a glance, and the shop as far as it knows it. Null is what it does not know: an
+/// `ingest` knows no epoch.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Report {
     /// The build's.
     version: &'static str,
+    /// Where the engine stands: `replays`, `waits`, `follows`, `leads` or `halts`.
+    standing: Option<&'static str>,
     /// The offset of the claim in force.
-    generation: u64,
+    generation: Option<u64>,
     /// The last finished epoch.
-    pub(crate) epoch: u64,
+    pub(crate) epoch: Option<u64>,
     /// Its time.
-    #[serde(serialize_with = "rfc3339")]
-    #[schema(value_type = String, format = DateTime)]
-    now: Timestamp,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    now: Option<Timestamp>,
     /// How long ago that was; null before the first epoch. Without input there is one a second.
     epoch_age_ms: Option<u64>,
     /// Threads that decide.
-    workers: usize,
+    workers: Option<usize>,
+    /// On how many brokers each record of the log is. With 1, what is acknowledged is lost with its
+    /// broker. Null: the log is files.
+    log_replication: Option<usize>,
     /// By topic and partition, of all that plans cut.
     pub(crate) log: BTreeMap<String, Progress>,
     pub(crate) views: Vec<ViewStatus>,
@@ -71,10 +89,10 @@ pub(crate) struct Report {
     #[schema(value_type = BTreeMap<String, Invariant>)]
     pub(crate) invariants: BTreeMap<&'static str, Invariant>,
     /// Records put aside.
-    pub(crate) dead_letters: u64,
+    pub(crate) dead_letters: Option<u64>,
     /// Partitions that are read no further until the schema of their next record is known, or an
     /// operator sets it aside. An alarm if it lasts.
-    pub(crate) held: Vec<Held>,
+    pub(crate) held: Option<Vec<Held>>,
 }
 
 /// A partition that is held, and the record that holds it.
@@ -93,8 +111,8 @@ pub struct Held {
 pub(crate) struct Progress {
     /// The offset that its next record will have; null if the log does not say.
     pub(crate) end: Option<u64>,
-    /// The first offset that is not in the views.
-    pub(crate) applied: u64,
+    /// The first offset that is not in the views, or decided where there are none.
+    pub(crate) applied: Option<u64>,
 }
 
 /// How a view is.
@@ -120,7 +138,7 @@ pub struct Invariant {
 /// Whether the server runs.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// `ok`.
+    /// `ok`; `standing by` where another process leads and this one is there to take over.
     status: &'static str,
 }
 
@@ -130,10 +148,10 @@ pub(crate) struct Health {
     responses((status = 200, body = Report))
 )]
 pub(crate) async fn get(
-    State(queries): State<Queries>,
+    State(running): State<Running>,
     _: Principal,
 ) -> Result<Json<Report>, Problem> {
-    Ok(Json(queries.report().await?))
+    Ok(Json(running.report().await?))
 }
 
 /// Answers while the process runs.
@@ -142,7 +160,7 @@ pub(crate) async fn live() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// Answers 200 when actions are decided; else 503 with the reason.
+/// Answers 200 when the process does its part, standing by among it; else 503 with the reason.
 #[utoipa::path(
     get, path = "/readyz", tag = "running",
     responses(
@@ -150,33 +168,53 @@ pub(crate) async fn live() -> Json<Health> {
         (status = 503, body = Body<'_>, content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn ready(State(queries): State<Queries>) -> Result<Json<Health>, Problem> {
-    match (queries.status)().ready {
-        Ok(()) => Ok(Json(Health { status: "ok" })),
+pub(crate) async fn ready(State(running): State<Running>) -> Result<Json<Health>, Problem> {
+    match running.readiness().await {
+        Ok(status) => Ok(Json(Health { status })),
         Err(reason) => Err(Problem::new(Code::NotReady, reason)),
     }
 }
 
-impl Queries {
+impl Running {
+    /// Whether the process does its part, or why not. Without the log none does.
+    pub(crate) async fn readiness(&self) -> Result<&'static str, String> {
+        let status = (self.status)().ready?;
+        self.ends_if_told()
+            .await
+            .map(|_| status)
+            .ok_or_else(|| "the log does not answer".to_owned())
+    }
+
     pub(crate) async fn report(&self) -> Result<Report, ViewError> {
-        let engine = (self.status)();
         let ends = self.ends_if_told().await;
         // After the ends, so that nothing is called applied beyond them without need.
-        let mark = Arc::clone(&self.views.marks().borrow());
-        let log: BTreeMap<_, _> = progress(&mark, ends.as_deref());
+        let mark = self.views.as_ref().map(|views| Arc::clone(&views.marks().borrow()));
+        let ProcessStatus { engine, log_replication, .. } = (self.status)();
+        let engine = engine.as_ref();
+        let decided = engine.map(|engine| engine.applied.as_slice());
+        let log = progress(
+            mark.as_ref().map(|mark| mark.applied.as_slice()).or(decided),
+            ends.as_deref(),
+        );
+        let views = self.views.as_ref().zip(mark.as_ref());
+        let views =
+            views.map(|(views, mark)| self.view_statuses(&**views, mark, &log)).transpose()?;
+        let last = engine.filter(|engine| engine.epoch > 0);
         Ok(Report {
             version: env!("CARGO_PKG_VERSION"),
-            generation: engine.generation,
-            epoch: engine.epoch,
-            now: engine.now,
-            epoch_age_ms: (engine.epoch > 0).then(|| self.age_ms(engine.now)),
-            workers: engine.workers,
-            views: self.view_statuses(&mark, &log)?,
+            standing: engine.map(|engine| engine.standing),
+            generation: engine.map(|engine| engine.generation),
+            epoch: engine.map(|engine| engine.epoch),
+            now: engine.map(|engine| engine.now),
+            epoch_age_ms: last.map(|engine| self.age_ms(engine.now)),
+            workers: engine.map(|engine| engine.workers),
+            log_replication,
+            views: views.unwrap_or_default(),
             log,
             checkpoint: (),
-            invariants: engine.invariants,
-            dead_letters: engine.dead_letters,
-            held: engine.held,
+            invariants: engine.map(|engine| engine.invariants.clone()).unwrap_or_default(),
+            dead_letters: engine.map(|engine| engine.dead_letters),
+            held: engine.map(|engine| engine.held.clone()),
         })
     }
 
@@ -198,10 +236,11 @@ impl Queries {
 
     fn view_statuses(
         &self,
+        views: &dyn ViewStore,
         mark: &Mark,
         log: &BTreeMap<String, Progress>,
     ) -> Result<Vec<ViewStatus>, ViewError> {
-        let all_applied = log.values().all(|p| p.end.is_some_and(|end| p.applied >= end));
+        let all_applied = log.values().all(|p| p.end.is_some_and(|end| p.applied >= Some(end)));
         let age_ms = match mark.epoch {
             // No epoch has an age yet: what waits has waited since the start at most.
             0 => u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -209,19 +248,20 @@ impl Queries {
         };
         let lag_ms = if all_applied { 0 } else { age_ms };
         let status = |view: &View| {
-            let rows = self.views.rows(*view)?;
+            let rows = views.rows(*view)?;
             Ok(ViewStatus { name: view.name(), epoch: mark.epoch, lag_ms, rows })
         };
         View::ALL.iter().map(status).collect()
     }
 }
 
-fn progress(mark: &Mark, ends: Option<&[u64]>) -> BTreeMap<String, Progress> {
+fn progress(applied: Option<&[u64]>, ends: Option<&[u64]>) -> BTreeMap<String, Progress> {
     let end = |index| ends.and_then(|ends| ends.get(index).copied());
+    let applied = |index| applied.map(|applied| applied.get(index).copied().unwrap_or(0));
     TopicPartition::inputs()
         .enumerate()
         .map(|(index, partition)| {
-            let progress = Progress { end: end(index), applied: applied(mark, index) };
+            let progress = Progress { end: end(index), applied: applied(index) };
             (partition.to_string(), progress)
         })
         .collect()

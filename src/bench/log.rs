@@ -10,6 +10,7 @@ use super::{Bar, Figure};
 use crate::cli::{Cli, Command};
 use crate::exit::Failure;
 use crate::parts;
+use crate::serving::{self, Service as _};
 use crate::up::Shop;
 use clap::Parser as _;
 use schemas::codec::Codec;
@@ -122,11 +123,7 @@ fn sell(round: u16) -> Result<Sold, Failure> {
 /// Runs a load profile on a shop that is opened for it.
 fn load(data: &Path, flags: &[&str]) -> Result<loadgen::Report, Failure> {
     let Command::Up(up) = parsed(&["up"])? else { unreachable!("as it is named") };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Unreachable(format!("could not start threads: {error}")))?;
+    let runtime = serving::runtime()?;
     let shop = Shop::open(&up, data, &runtime)?;
     let report = serve(&shop, &runtime, |url| {
         let Command::Load(options) = parsed(&[&["load"], flags, &["--url", url]].concat())? else {

@@ -97,7 +97,7 @@ impl Mesh {
     /// A thread cannot be started.
     pub(crate) fn start(workers: usize) -> Result<Self, String> {
         let hub = Hub::new(workers);
-        let guards = start_workers(&hub, workers, 1)?;
+        let guards = start_workers(&hub, workers, 1).map_err(|failure| failure.to_string())?;
         Ok(Self { hub, workers, epoch: 0, guards })
     }
 
@@ -114,7 +114,7 @@ impl Mesh {
                 let (info, viewed) = state.to_view.pop_front().expect("both or none");
                 let epoch = info.context.epoch;
                 state.set_viewed(epoch, viewed.len());
-                state.digests.clear();
+                state.digests.ours.clear();
                 let left = state.left;
                 drop(state);
                 source.finished(&finished, viewed, left);

@@ -109,7 +109,7 @@ fn decided(log: &Arc<dyn EventLog>, schemas: &Schemas) -> Vec<Record> {
     let views = TempDir::new().unwrap();
     let parts = Parts {
         log: Arc::clone(log),
-        views: Arc::new(EmbeddedViews::open(views.path()).unwrap()),
+        views: Some(Arc::new(EmbeddedViews::open(views.path()).unwrap())),
         schemas: schemas.clone(),
         clock: Clock::system(),
     };

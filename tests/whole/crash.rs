@@ -100,11 +100,37 @@ fn usage_errors_end_with_2_and_name_the_flag() {
         (&["up", "--prot", "1"][..], "--prot"),
         (&["up", "--host", "0.0.0.0"], "--host"),
         (&["up", "--reservation-timeout", "15"], "--reservation-timeout"),
-        (&["up", "--log-url", "kafka://h:1/n"], "--log-url"),
+        (&["up", "--reservation-timeout", "0s"], "--reservation-timeout"),
+        (&["up", "--log-url", "kafka://h/n"], "--log-url"),
+        (&["audit", "--log-url", "files:"], "--log-url"),
+        (&["up", "--payments-url", "bank:"], "--payments-url"),
+        (&["ingest"], "use `watermart up`"),
+        (&["process", "--log-url", "embedded:"], "--log-url"),
+        (&["query"], "--log-url"),
+        // A flag that makes no sense for a command is not there.
+        (&["ingest", "--workers", "2"], "--workers"),
+        (&["query", "--take-over"], "--take-over"),
+        (&["process", "--views-url", "embedded:"], "--views-url"),
     ] {
         let output = run(data.path(), arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let message = String::from_utf8(output.stderr).unwrap();
         assert!(message.contains(named), "{message}");
+    }
+}
+
+#[test]
+fn a_log_that_does_not_answer_ends_with_5_and_is_named() {
+    let data = TempDir::new().unwrap();
+    // Nobody listens where one socket just did.
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("kafka://{}/n", socket.local_addr().unwrap());
+    drop(socket);
+    for part in ["up", "ingest", "process", "query", "audit"] {
+        let arguments = [part, "--log-url", &url, "--connect-timeout", "500ms"];
+        let output = run(data.path(), &arguments);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(5), "{part}: {message}");
+        assert!(message.contains(&url), "{part}: {message}");
     }
 }

@@ -5,10 +5,14 @@
 
 mod beside;
 mod clients;
+mod compose;
 mod crash;
+mod doctor;
 mod edge;
 mod journeys;
 mod problems;
 mod sabotage;
+mod servers;
 mod shop;
 mod tidy;
+mod topics;

@@ -76,6 +76,12 @@ impl Ask {
 pub(crate) fn command(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_watermart"));
     command.arg("--data").arg(data).env("RUST_LOG", "warn");
+    // Where the tests' servers are is no flag of the command, which refuses names it does not know.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("WATERMART_TEST_")) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Every answer that is no is a [`Problem`](problem::Problem), whichever side it comes from; every
-//! handler knows its [`Principal`](principal::Principal); an id in a path is read in one way.
+//! handler knows its [`Principal`](principal::Principal); an id in a path is read in one way; a
+//! [`Resource`](resource::Resource) has one name.
 
 pub mod front;
 pub mod path_id;
@@ -13,6 +14,7 @@ pub mod principal;
 pub mod problem;
 pub mod refusals;
 pub mod request_id;
+pub mod resource;
 #[cfg(test)]
 mod tests;
 mod unread;

@@ -228,7 +228,9 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         let code = match &error {
             ReadError::Unavailable(_) => Code::LogUnavailable,
-            ReadError::BelowStart { .. } | ReadError::Damaged { .. } => Code::Internal,
+            ReadError::BelowStart { .. }
+            | ReadError::BeyondEnd { .. }
+            | ReadError::Damaged { .. } => Code::Internal,
         };
         Self::new(code, error.to_string())
     }

@@ -1,13 +1,13 @@
 //! What the tests ask: a router over a folder of its own, and doubles of the log.
 
-use crate::action::Resource;
-use crate::ingest::{Ingest, Limits, Ports, Resources};
+use crate::ingest::{Decisions, Ingest, Limits, Ports};
 use crate::routes;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
 use edge::front::front;
+use edge::resource::{Resource, Resources};
 use http_body_util::BodyExt as _;
 use schemas::codec::Codec;
 use schemas::envelope::Envelope;
@@ -67,8 +67,10 @@ impl Shop {
         let ports = Ports {
             log: Arc::clone(&log),
             codec: Arc::clone(&codec),
-            views: Arc::clone(&views) as Arc<dyn ViewStore>,
-            resources: Arc::new(Urls),
+            decisions: Some(Decisions {
+                views: Arc::clone(&views) as Arc<dyn ViewStore>,
+                resources: Arc::new(Urls),
+            }),
         };
         let file = dir.path().join("secrets");
         std::fs::write(&file, "first\nsecond\n").expect("a file");

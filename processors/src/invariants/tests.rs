@@ -4,6 +4,7 @@ use super::judge::{Judge, SAMPLE};
 use super::watch::Progress;
 use super::{Count, Counts};
 use crate::epoch::{EpochInfo, EpochInput, OPERATORS, Part};
+use crate::failure::Failure;
 use crate::hub::Hub;
 use crate::views;
 use machines::message::Context;
@@ -182,7 +183,7 @@ fn a_stall_is_told_once() {
 }
 
 /// Lets one worker finish an epoch of these rows.
-fn finish(hub: &Hub, epoch: u64, rows: Vec<Row>, digests: [u64; OPERATORS]) -> Result<(), String> {
+fn finish(hub: &Hub, epoch: u64, rows: Vec<Row>, digests: [u64; OPERATORS]) -> Result<(), Failure> {
     let info = info(epoch, 10);
     let (context, none) = (info.context, Vec::new);
     let (products, spare) = (Vec::new(), Default::default());

@@ -10,7 +10,7 @@ use schemas::id::{EventId, action_id};
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
 use sinks::event_log::NewRecord;
-use sinks::payment_gateway::{Attempt, Call, GatewayError};
+use sinks::payment_gateway::{Attempt, GatewayError};
 use std::time::Duration;
 
 /// Calls made at once: they share the gateway's round trip.
@@ -58,11 +58,7 @@ impl Worker {
         if to_call.is_empty() {
             return;
         }
-        let call = |open: &Open| Call {
-            idempotency_key: open.id.idempotency_key(),
-            request: open.request,
-        };
-        let calls: Vec<_> = to_call.iter().map(call).collect();
+        let calls: Vec<_> = to_call.iter().map(Open::call).collect();
         let answers = self.gateway.call(&calls);
         assert_eq!(answers.len(), calls.len(), "a gateway answers every call");
         for (open, answer) in to_call.into_iter().zip(answers) {

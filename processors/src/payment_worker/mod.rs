@@ -16,6 +16,24 @@
 //!   an answer is read again.
 //! - A lost webhook is made good by appending what the attempt says, so that any provider which can
 //!   be asked will do. If the webhook comes as well, the order hears the same twice.
+//! - A process has a worker only while its engine leads: of several processes, one asks.
+//!
+//! Taking over, from a process whose gateway has books of its own (the sandbox):
+//!
+//! ```text
+//! one that led    authorize -> answered     capture called, then killed
+//! log             request 0    result of 0    request 1
+//! this one's worker                                       reads results, then requests
+//!                                                         0 is answered: recalled to the gateway
+//!                                                         1 is open: not known there, so called
+//! ```
+//!
+//! The answer to a call depends on the calls before it on that payment and nothing else, and all
+//! calls are requests on the log, in one partition a payment: so the books come out the same. What
+//! the one that led had called may be answered late, by it or when it leads again: the same answer
+//! to the same key, from which the order hears the same twice. What is answered so while it is open
+//! here is recalled too, so that the next call on that payment finds it.
+//!
 //! - The results read here are any caller's: one that cannot be decoded is skipped, the engine
 //!   makes a dead letter of it, or holds its partition: then the gateway is asked for the attempt.
 //!   A request whose schema is not known waits for it, and so do those behind it; one that cannot
@@ -114,6 +132,7 @@ impl PaymentWorker {
     /// It had ended already.
     pub fn stop(self) -> Result<(), PaymentWorkerError> {
         self.stopping.store(true, Ordering::Release);
+        self.thread.thread().unpark();
         self.thread.join().unwrap_or(Err(PaymentWorkerError::Panicked))
     }
 }

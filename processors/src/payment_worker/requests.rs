@@ -5,6 +5,7 @@ use schemas::events::customer_actions::{PaymentOutcome, PaymentReported};
 use schemas::events::payment_requests::{PaymentRequested, PaymentVerb};
 use schemas::id::OrderId;
 use sinks::event_log::OutputId;
+use sinks::payment_gateway::Call;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
@@ -47,6 +48,12 @@ pub(super) struct Open {
     due: Duration,
 }
 
+impl Open {
+    pub(super) fn call(&self) -> Call {
+        Call { idempotency_key: self.id.idempotency_key(), request: self.request }
+    }
+}
+
 /// Bounded by the orders that wait for money to move, a day of the unanswered among them.
 #[derive(Default)]
 pub(super) struct Requests {
@@ -72,8 +79,8 @@ impl Requests {
         self.open.insert((order, open.id), open);
     }
 
-    /// Forgets what this result answers.
-    pub(super) fn told(&mut self, report: &PaymentReported) {
+    /// Forgets what this result answers, and gives it.
+    pub(super) fn told(&mut self, report: &PaymentReported) -> Vec<Open> {
         let order = report.order_id;
         let of_order = self.open.range((order, RequestId::MIN)..=(order, RequestId::MAX));
         let answered = of_order.filter(|(_, open)| {
@@ -81,11 +88,12 @@ impl Requests {
                 report.outcome == outcome && amount.is_none_or(|amount| report.amount == amount)
             })
         });
-        let answered: Vec<_> = answered.map(|(key, open)| (*key, open.due)).collect();
-        for ((order, id), due) in answered {
-            self.open.remove(&(order, id));
-            self.queue.remove(&(due, order, id));
+        let answered: Vec<_> = answered.map(|(_, open)| *open).collect();
+        for open in &answered {
+            self.open.remove(&(order, open.id));
+            self.queue.remove(&(open.due, order, open.id));
         }
+        answered
     }
 
     /// Takes out up to `limit` requests whose step is due.

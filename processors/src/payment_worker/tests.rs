@@ -8,7 +8,9 @@ use super::*;
 use bytes::Bytes;
 use schemas::codec::Codec;
 use schemas::envelope::{Envelope, Role};
-use schemas::events::customer_actions::PaymentOutcome::{Authorized, Captured, Declined, Voided};
+use schemas::events::customer_actions::PaymentOutcome::{
+    Authorized, Captured, Declined, Refunded, Voided,
+};
 use schemas::events::customer_actions::{PaymentOutcome, PaymentReported};
 use schemas::events::payment_requests::PaymentRequested;
 use schemas::events::payment_requests::PaymentVerb::{self, Authorize, Capture, Refund, Void};
@@ -19,10 +21,13 @@ use schemas::time::Timestamp;
 use schemas::topic::Topic;
 use sinks::event_log::embedded::{Durability, FileLog};
 use sinks::event_log::{NewRecord, OutputId, Record};
+use sinks::payment_gateway::embedded::{Sandbox, Webhook};
+use sinks::payment_gateway::signature::Secrets;
 use sinks::payment_gateway::{Attempt, Call, GatewayError};
 use sinks::schema_registry::embedded::Compiled;
 use sinks::schema_registry::{RegistryError, SchemaRegistry, Schemas, Version};
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -48,9 +53,14 @@ struct Bank {
     heard: mpsc::Sender<Heard>,
     script: Mutex<VecDeque<(bool, Result<(), GatewayError>)>>,
     attempts: Mutex<HashMap<String, Attempt>>,
+    recalled: Mutex<Vec<String>>,
 }
 
 impl PaymentGateway for Bank {
+    fn recall(&self, call: &Call) {
+        self.recalled.lock().unwrap().push(call.idempotency_key.clone());
+    }
+
     fn call(&self, calls: &[Call]) -> Vec<Result<(), GatewayError>> {
         let answer = |call: &Call| {
             let scripted = self.script.lock().unwrap().pop_front();
@@ -91,8 +101,13 @@ impl Story {
         let clock = Clock::manual(START);
         let log = FileLog::open(dir.path(), clock.clone(), Durability::NotDurable).unwrap();
         let (sender, heard) = mpsc::channel();
-        let bank =
-            Bank { answers, heard: sender, script: Mutex::default(), attempts: Mutex::default() };
+        let bank = Bank {
+            answers,
+            heard: sender,
+            script: Mutex::default(),
+            attempts: Mutex::default(),
+            recalled: Mutex::default(),
+        };
         let codec = Arc::new(Codec::compiled());
         Self { clock, log: Arc::new(log), codec, bank: Arc::new(bank), heard, _dir: dir }
     }
@@ -132,27 +147,7 @@ impl Story {
     }
 
     fn report(&self, outcome: PaymentOutcome) {
-        let PaymentRequested { order_id, payment_id, amount, currency, .. } = request(Authorize);
-        let provider_event_id = format!("evt_{outcome:?}");
-        let decline_code = None;
-        let report = PaymentReported {
-            provider_event_id,
-            payment_id,
-            order_id,
-            outcome,
-            amount,
-            currency,
-            decline_code,
-        };
-        let mut value = Vec::new();
-        self.codec.encode(&envelope(), &report.into(), &mut value);
-        let partition = at(Topic::CustomerActions);
-        self.append(NewRecord {
-            partition,
-            key: Bytes::new(),
-            value: value.into(),
-            output_id: None,
-        });
+        self.append(report_record(&self.codec, outcome));
     }
 
     fn hears(&self, expected: &[Heard]) {
@@ -180,6 +175,26 @@ impl Story {
         let Event::PaymentReported(report) = event else { panic!("{event:?}") };
         (NewRecord { partition, key, value, output_id }, report)
     }
+}
+
+/// A provider's word on order 3.
+fn report_record(codec: &Codec, outcome: PaymentOutcome) -> NewRecord {
+    let PaymentRequested { order_id, payment_id, amount, currency, .. } = request(Authorize);
+    let provider_event_id = format!("evt_{outcome:?}");
+    let decline_code = None;
+    let report = PaymentReported {
+        provider_event_id,
+        payment_id,
+        order_id,
+        outcome,
+        amount,
+        currency,
+        decline_code,
+    };
+    let mut value = Vec::new();
+    codec.encode(&envelope(), &report.into(), &mut value);
+    let partition = at(Topic::CustomerActions);
+    NewRecord { partition, key: Bytes::new(), value: value.into(), output_id: None }
 }
 
 fn at(topic: Topic) -> TopicPartition {
@@ -368,6 +383,69 @@ fn nobody_is_polled_where_nobody_answers() {
     story.hears(&[heard_call("3/1/1")]);
     worker.stop().unwrap();
     assert!(story.heard.try_recv().is_err());
+}
+
+#[test]
+fn what_is_answered_is_recalled_to_the_gateway_whoever_had_asked() {
+    let story = Story::new(true);
+    // Answered before this process leads.
+    story.request(Authorize, 0);
+    story.report(Authorized);
+    story.request(Capture, 1);
+    let worker = story.worker();
+    story.hears(&[heard_ask("3/1/1"), heard_call("3/1/1")]);
+    // Answered while it does, by whatever it had asked or another.
+    story.report(Captured);
+    story.request(Refund, 2);
+    story.hears(&[heard_call("3/1/2")]);
+    worker.stop().unwrap();
+    let recalled = story.bank.recalled.lock().unwrap();
+    assert_eq!(*recalled, ["payment-requests/3/1/0", "payment-requests/3/1/1"]);
+}
+
+/// A sandbox of its own, whose webhooks come onto the story's log.
+fn sandbox(story: &Story, dir: &Path) -> Arc<dyn PaymentGateway> {
+    let (log, codec) = (Arc::clone(&story.log), Arc::clone(&story.codec));
+    let deliver = move |webhooks: Vec<Webhook>| {
+        let told = webhooks.iter().map(|webhook| report_record(&codec, outcome(&webhook.body)));
+        log.append(told.collect()).wait().iter().map(Result::is_ok).collect()
+    };
+    let secrets = Secrets::one(b"between us");
+    Arc::new(Sandbox::open(dir, secrets, story.clock.clone(), Box::new(deliver)).unwrap())
+}
+
+fn outcome(body: &[u8]) -> PaymentOutcome {
+    let body = std::str::from_utf8(body).unwrap();
+    let told = |outcome: &PaymentOutcome| {
+        body.contains(&format!("payment.{}", format!("{outcome:?}").to_lowercase()))
+    };
+    [Authorized, Captured, Declined, Voided, Refunded].into_iter().find(told).unwrap()
+}
+
+#[test]
+fn who_takes_over_captures_once_what_another_process_had_authorized_and_it_refunds_that() {
+    let story = Story::new(true);
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let lead = |n: usize| {
+        let gateway = sandbox(&story, dirs[n].path());
+        let (log, schemas) = (Arc::clone(&story.log), Schemas::embedded());
+        PaymentWorker::start(log, schemas, gateway, story.clock.clone())
+    };
+    let first = lead(0);
+    story.request(Authorize, 0);
+    assert_eq!(story.result(0).1.outcome, Authorized);
+    // It ends between authorization and capture.
+    first.stop().unwrap();
+    story.request(Capture, 1);
+    let second = lead(1);
+    assert_eq!(story.result(1).1.outcome, Captured);
+    second.stop().unwrap();
+
+    let again = lead(0);
+    story.request(Refund, 2);
+    assert_eq!(story.result(2).1.outcome, Refunded);
+    again.stop().unwrap();
+    assert_eq!(story.log.ends(&[at(Topic::CustomerActions)]).unwrap(), [3], "each is told once");
 }
 
 #[test]

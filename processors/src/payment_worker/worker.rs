@@ -10,7 +10,7 @@ use schemas::events::{Event, EventKind};
 use schemas::topic::{Topic, TopicPartition};
 use sinks::clock::Clock;
 use sinks::event_log::{EventLog, OutputId, ReadError, Reader, Record};
-use sinks::payment_gateway::PaymentGateway;
+use sinks::payment_gateway::{Call, PaymentGateway};
 use sinks::schema_registry::Schemas;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use std::time::Duration;
 pub(super) const READ_BYTES: usize = 1 << 20;
 /// How soon a stop is noticed, and a clock that somebody moves by hand.
 const WAIT_MAX: Duration = Duration::from_millis(100);
-/// Before the registry is asked again, as it logs; and how soon a stop is noticed meanwhile.
-const SCHEMA_RETRY: Duration = Duration::from_secs(1);
+/// Before a log or registry that did not answer is asked anew.
+const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) struct Worker {
     pub(super) log: Arc<dyn EventLog>,
@@ -37,6 +37,23 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn run(&mut self) -> Result<(), PaymentWorkerError> {
+        loop {
+            match self.serve() {
+                Err(PaymentWorkerError::Read(error @ ReadError::Unavailable(_)))
+                    if !self.stopping.load(Ordering::Acquire) =>
+                {
+                    tracing::warn!(%error, "payments wait for the log");
+                    (self.requests, self.newest) = Default::default();
+                    // Whoever stops it wakes it.
+                    thread::park_timeout(RETRY);
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    /// Works until it is stopped, or the log cannot be read.
+    fn serve(&mut self) -> Result<(), PaymentWorkerError> {
         let mut reader = self.catch_up()?;
         let mut records = Vec::new();
         while !self.stopping.load(Ordering::Acquire) {
@@ -46,7 +63,10 @@ impl Worker {
                 if let Some((id, request)) = self.request(&record)? {
                     self.requests.add(id, request, Next::Call);
                 } else if let Some(report) = self.report(&record) {
-                    self.requests.told(&report);
+                    // Another process may have asked for it.
+                    for answered in self.requests.told(&report) {
+                        self.gateway.recall(&answered.call());
+                    }
                 }
             }
             self.work();
@@ -72,9 +92,11 @@ impl Worker {
             Ok(())
         })?;
         from.extend(self.read_to(&request_ends, |worker, record| {
-            if let Some((id, request)) = worker.request(record)?
-                && !results.answer(&request)
-            {
+            let Some((id, request)) = worker.request(record)? else { return Ok(()) };
+            if results.answer(&request) {
+                let idempotency_key = id.idempotency_key();
+                worker.gateway.recall(&Call { idempotency_key, request });
+            } else {
                 open.push((id, request));
             }
             Ok(())
@@ -149,7 +171,7 @@ impl Worker {
             if self.stopping.load(Ordering::Acquire) {
                 return None;
             }
-            thread::sleep(SCHEMA_RETRY);
+            thread::sleep(RETRY);
         }
     }
 

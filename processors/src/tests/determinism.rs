@@ -5,6 +5,7 @@
 use super::history::{Dealt, Scribe, Step, steps};
 use crate::engine::{Engine, Options, Parts, Role};
 use crate::epoch::OPERATORS;
+use crate::failure::Failure;
 use bytes::Bytes;
 use schemas::codec::Codec;
 use schemas::events::Event;
@@ -40,7 +41,7 @@ pub(super) struct Outcome {
 }
 
 /// Runs the engine over what stands in `dir` until all plans are done.
-pub(super) fn replay(dir: &Path, workers: usize, hash_seed: u64) -> Result<Outcome, String> {
+pub(super) fn replay(dir: &Path, workers: usize, hash_seed: u64) -> Result<Outcome, Failure> {
     replay_with(dir, workers, hash_seed, Schemas::embedded())
 }
 
@@ -50,13 +51,13 @@ pub(super) fn replay_with(
     workers: usize,
     hash_seed: u64,
     schemas: Schemas,
-) -> Result<Outcome, String> {
+) -> Result<Outcome, Failure> {
     let clock = Clock::manual(Timestamp(0));
     let log: Arc<dyn EventLog> =
         Arc::new(FileLog::open(&dir.join("log"), clock.clone(), Durability::NotDurable).unwrap());
     let views: Arc<dyn ViewStore> = Arc::new(EmbeddedViews::open(&dir.join("views")).unwrap());
     let plans_end = log.ends(&[TopicPartition { topic: Topic::Epochs, partition: 0 }]).unwrap()[0];
-    let parts = Parts { log: Arc::clone(&log), views: Arc::clone(&views), schemas, clock };
+    let parts = Parts { log: Arc::clone(&log), views: Some(Arc::clone(&views)), schemas, clock };
     let settings = Settings { reservation_timeout_ms: 1 };
     let options = Options { workers, settings, hash_seed, role: Role::Replays };
     let engine = Engine::start(&parts, options)?;
@@ -110,7 +111,7 @@ pub(super) fn written(steps: &[Step], dealt: Dealt) -> TempDir {
     dir
 }
 
-fn check(outcome: Result<Outcome, String>, reference: &Outcome, what: &str) {
+fn check(outcome: Result<Outcome, Failure>, reference: &Outcome, what: &str) {
     let outcome = outcome.unwrap();
     assert_eq!(outcome.digests, reference.digests, "digests, {what}");
     for (ours, theirs) in outcome.state.iter().zip(&reference.state) {

@@ -5,7 +5,7 @@ use super::determinism::{SEED, outputs, replay_with};
 use super::history::{Step, steps};
 use super::standby::{BEGIN, EPOCHS, Process, open, plan_topic, say, say_to_planner};
 use crate::engine::{Held, Role};
-use crate::planner::PASSIVE;
+use crate::standing::Standing;
 use bytes::Bytes;
 use schemas::codec::Codec;
 use schemas::compiled;
@@ -139,7 +139,7 @@ fn an_unknown_schema_holds_its_partition_alone_until_it_is_learned() {
     let (day, (told, schemas)) = (Day::new(), registry());
     let process = Process::start_with(&day.log, Role::Leads, schemas);
     day.is_held(&process);
-    process.is(None);
+    process.is(Standing::Leads);
 
     // Time goes on, and says that it leaves the partition out.
     let before = process.engine.status();
@@ -245,7 +245,7 @@ fn a_follower_waits_for_a_schema_that_the_leader_knew() {
     followers.tell(OTHERS, compiled::schema(day.kind));
     follower.engine.wait_until(|state| state.plans_read_to >= plans_end).unwrap();
     assert_eq!(day.is_over(&follower), 0);
-    follower.is(Some(PASSIVE));
+    follower.is(Standing::Follows);
     let states = [leader, follower].map(|process| process.engine.stop_with_dump().unwrap());
     assert!(states[0] == states[1], "the follower's state is the leader's");
 }
@@ -263,10 +263,10 @@ fn the_plan_topic_waits_for_a_schema_too() {
     say(log.as_ref(), &vec![with_schema(word, OTHERS)]);
     let process = Process::start_with(&log, Role::Leads, schemas);
     process.engine.wait_until(|state| state.plans_held == Some(OTHERS)).unwrap();
-    let why = process.engine.status().not_ready.unwrap();
+    let why = process.engine.status().not_ready().unwrap();
     assert!(why.contains("schema 70000"), "{why}");
     told.tell(OTHERS, compiled::schema(EventKind::TimeAccepted));
-    process.is(None);
+    process.is(Standing::Leads);
     process.has_applied(say(log.as_ref(), &steps[0]));
     process.engine.stop().unwrap();
 }

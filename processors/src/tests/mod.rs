@@ -7,3 +7,4 @@ mod held;
 mod history;
 pub(crate) mod sorting;
 mod standby;
+mod supervision;

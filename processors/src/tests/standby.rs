@@ -5,7 +5,8 @@ use super::determinism::{SEED, outputs, replay};
 use super::history::{Step, steps};
 use crate::engine::{Engine, Options, Parts, Role};
 use crate::hub::State;
-use crate::planner::{DRAINED, JUMPED, PASSIVE};
+use crate::planner::{DRAINED, JUMPED};
+use crate::standing::Standing;
 use bytes::Bytes;
 use schemas::codec::Codec;
 use schemas::events::dead_letters::{DeadLetter, DeadLetterCause};
@@ -19,6 +20,7 @@ use sinks::event_log::{
     AppendError, Appending, EventLog, NewRecord, OutputId, ReadError, Reader, Record,
 };
 use sinks::schema_registry::Schemas;
+use sinks::view_store::ViewStore;
 use sinks::view_store::embedded::EmbeddedViews;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,35 +32,48 @@ pub(super) const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
 pub(super) const EPOCHS: TopicPartition = TopicPartition { topic: Topic::Epochs, partition: 0 };
 /// Almost as long as the silence after which a process claims.
 const A_WHILE: Duration = Duration::from_millis(2_900);
-const SILENCE: Duration = Duration::from_secs(3);
+pub(super) const SILENCE: Duration = Duration::from_secs(3);
 
 /// A process with views and a clock of its own.
 pub(super) struct Process {
     pub(super) engine: Engine,
     pub(super) clock: Clock,
-    _views: TempDir,
+    views: Option<Arc<dyn ViewStore>>,
+    _dir: TempDir,
 }
 
 impl Process {
-    fn start(log: &Arc<dyn EventLog>, role: Role) -> Self {
+    pub(super) fn start(log: &Arc<dyn EventLog>, role: Role) -> Self {
         Self::start_with(log, role, Schemas::embedded())
     }
 
     pub(super) fn start_with(log: &Arc<dyn EventLog>, role: Role, schemas: Schemas) -> Self {
-        let (clock, dir) = (Clock::manual(BEGIN), TempDir::new().unwrap());
-        let parts = Parts {
-            log: Arc::clone(log),
-            views: Arc::new(EmbeddedViews::open(dir.path()).unwrap()),
-            schemas,
-            clock: clock.clone(),
-        };
-        let settings = Settings { reservation_timeout_ms: 900_000 };
-        let options = Options { workers: 1, settings, hash_seed: 0, role };
-        Self { engine: Engine::start(&parts, options).unwrap(), clock, _views: dir }
+        let dir = TempDir::new().unwrap();
+        let views: Arc<dyn ViewStore> = Arc::new(EmbeddedViews::open(dir.path()).unwrap());
+        Self::over(log, role, (Some(views), schemas), dir)
     }
 
-    pub(super) fn is(&self, why: Option<&str>) {
-        self.engine.wait_until(|state| state.not_ready.as_deref() == why).unwrap();
+    /// One that has no views.
+    fn without_views(log: &Arc<dyn EventLog>, role: Role) -> Self {
+        Self::over(log, role, (None, Schemas::embedded()), TempDir::new().unwrap())
+    }
+
+    fn over(
+        log: &Arc<dyn EventLog>,
+        role: Role,
+        (views, schemas): (Option<Arc<dyn ViewStore>>, Schemas),
+        dir: TempDir,
+    ) -> Self {
+        let clock = Clock::manual(BEGIN);
+        let parts =
+            Parts { log: Arc::clone(log), views: views.clone(), schemas, clock: clock.clone() };
+        let settings = Settings { reservation_timeout_ms: 900_000 };
+        let options = Options { workers: 1, settings, hash_seed: 0, role };
+        Self { engine: Engine::start(&parts, options).unwrap(), clock, views, _dir: dir }
+    }
+
+    pub(super) fn is(&self, standing: Standing) {
+        self.engine.handle().wait_standing(standing);
     }
 
     /// Waits until it has applied so many records, and everything planned is done.
@@ -67,9 +82,14 @@ impl Process {
         self.engine.wait_until(done).unwrap();
     }
 
+    /// Up to which epoch its views are complete.
+    fn mark(&self) -> u64 {
+        self.views.as_ref().unwrap().marks().borrow().epoch
+    }
+
     pub(super) fn passes(&self, time: Duration) {
         self.clock.advance(time);
-        self.engine.wake();
+        self.engine.handle().wake();
     }
 }
 
@@ -107,7 +127,7 @@ fn claims_and_plans(log: &dyn EventLog) -> [usize; 2] {
 }
 
 /// The ids of all outputs: each once, growing in each partition. Gives how many.
-fn each_output_once(log: &dyn EventLog) -> usize {
+pub(super) fn each_output_once(log: &dyn EventLog) -> usize {
     let mut newest: BTreeMap<TopicPartition, OutputId> = BTreeMap::new();
     let all = outputs(log);
     for (partition, id, ..) in &all {
@@ -123,9 +143,9 @@ fn a_standby_claims_after_three_seconds_without_a_plan_and_never_before() {
     let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 5));
     let log = open(dir.path());
     let first = Process::start(&log, Role::Leads);
-    first.is(None);
+    first.is(Standing::Leads);
     let second = Process::start(&log, Role::StandsBy);
-    second.is(Some(PASSIVE));
+    second.is(Standing::Waits);
     let mut said = 0;
     for step in &steps[..3] {
         // Twice this is more than the silence, but for the plan in between.
@@ -139,8 +159,8 @@ fn a_standby_claims_after_three_seconds_without_a_plan_and_never_before() {
     assert!(published > 0);
 
     second.passes(SILENCE);
-    second.is(None);
-    first.is(Some(PASSIVE));
+    second.is(Standing::Leads);
+    first.is(Standing::Follows);
     said += say(log.as_ref(), &steps[3]);
     first.has_applied(said);
     second.has_applied(said);
@@ -148,8 +168,8 @@ fn a_standby_claims_after_three_seconds_without_a_plan_and_never_before() {
 
     // The old one comes back the same way.
     first.passes(SILENCE);
-    first.is(None);
-    second.is(Some(PASSIVE));
+    first.is(Standing::Leads);
+    second.is(Standing::Follows);
     said += say(log.as_ref(), &steps[4]);
     first.has_applied(said);
     second.has_applied(said);
@@ -189,20 +209,20 @@ fn who_takes_over_publishes_what_the_leader_did_not_get_to() {
     let log = open(dir.path());
     let cut_off: Arc<dyn EventLog> = Arc::new(WithoutOutputs(Arc::clone(&log)));
     let first = Process::start(&cut_off, Role::Leads);
-    first.is(None);
+    first.is(Standing::Leads);
     let second = Process::start(&log, Role::StandsBy);
     let said = say(log.as_ref(), &steps[0]) + say(log.as_ref(), &steps[1]);
     second.has_applied(said);
     assert_eq!(each_output_once(log.as_ref()), 0, "a follower publishes nothing");
 
-    second.is(Some(PASSIVE));
+    second.is(Standing::Follows);
     second.passes(SILENCE);
-    second.is(None);
+    second.is(Standing::Leads);
     second.engine.wait_until(|state| state.spooled() == 0).unwrap();
     let published = each_output_once(log.as_ref());
     assert!(published > 0);
     // The old leader finds its outputs on the log, and lets go of them.
-    first.is(Some(PASSIVE));
+    first.is(Standing::Follows);
     first.engine.wait_until(|state| state.spooled() == 0).unwrap();
     for process in [first, second] {
         process.engine.stop().unwrap();
@@ -211,25 +231,85 @@ fn who_takes_over_publishes_what_the_leader_did_not_get_to() {
 }
 
 #[test]
+fn a_follower_keeps_up_and_never_claims_nor_appends() {
+    let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 3));
+    let log = open(dir.path());
+    let leader = Process::without_views(&log, Role::Leads);
+    leader.is(Standing::Leads);
+    let mut said = say(log.as_ref(), &steps[0]);
+    leader.has_applied(said);
+    let follower = Process::start(&log, Role::Follows);
+    follower.is(Standing::Follows);
+    said += say(log.as_ref(), &steps[1]);
+    for process in [&leader, &follower] {
+        process.has_applied(said);
+    }
+    // Its outputs go nowhere: what is on the log is the leader's.
+    follower.engine.wait_until(|state| state.spooled() == 0).unwrap();
+    let published = each_output_once(log.as_ref());
+    let states = [leader.engine.stop_with_dump().unwrap()];
+
+    follower.passes(2 * SILENCE);
+    said += say(log.as_ref(), &steps[2]);
+    // Nobody leads now: one that starts follows all the same, and what is said waits.
+    let late = Process::start(&log, Role::Follows);
+    late.is(Standing::Follows);
+    late.passes(2 * SILENCE);
+    let marks: Vec<_> = [&follower, &late].map(Process::mark).into();
+    assert_eq!(marks[0], marks[1], "who replays writes the rows of who followed");
+    for process in [follower, late] {
+        process.is(Standing::Follows);
+        assert!(states[0] == process.engine.stop_with_dump().unwrap());
+    }
+    assert_eq!(claims_and_plans(log.as_ref())[0], 1);
+    assert_eq!(each_output_once(log.as_ref()), published);
+    assert!(said > 0 && published > 0);
+}
+
+#[test]
+fn who_has_no_views_takes_over_like_any_other() {
+    let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 2));
+    let log = open(dir.path());
+    let first = Process::without_views(&log, Role::Leads);
+    first.is(Standing::Leads);
+    let second = Process::without_views(&log, Role::StandsBy);
+    second.is(Standing::Waits);
+    let mut said = say(log.as_ref(), &steps[0]);
+    second.has_applied(said);
+    second.is(Standing::Follows);
+    let status = second.engine.status();
+    assert_eq!(status.applied.iter().sum::<u64>(), said as u64);
+    assert!(status.invariants.iter().all(|(id, count)| id == "I16" || count.checked == 0));
+    second.passes(SILENCE);
+    second.is(Standing::Leads);
+    said += say(log.as_ref(), &steps[1]);
+    for process in [first, second] {
+        process.has_applied(said);
+        process.engine.stop().unwrap();
+    }
+    assert!(each_output_once(log.as_ref()) > 0);
+}
+
+#[test]
 fn drained_planning_goes_on_under_the_next_claim() {
     let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 2));
     let log = open(dir.path());
     let first = Process::start(&log, Role::Leads);
-    first.is(None);
+    first.is(Standing::Leads);
     let mut said = say(log.as_ref(), &steps[0]);
     first.has_applied(said);
     let generation = first.engine.status().generation.unsigned_abs();
     say_to_planner(log.as_ref(), PlanningDrained { generation: generation + 1_000 });
     say_to_planner(log.as_ref(), PlanningDrained { generation });
-    first.is(Some(DRAINED));
+    first.is(Standing::Halts(DRAINED));
     let [_, plans] = claims_and_plans(log.as_ref());
     said += say(log.as_ref(), &steps[1]);
     let next = Process::start(&log, Role::StandsBy);
-    next.is(Some(PASSIVE));
+    next.is(Standing::Waits);
     next.passes(SILENCE);
-    next.is(None);
+    next.is(Standing::Leads);
     next.has_applied(said);
-    first.is(Some(PASSIVE));
+    first.is(Standing::Follows);
     first.has_applied(said);
     let [claims, planned] = claims_and_plans(log.as_ref());
     assert_eq!((claims, planned > plans), (2, true), "the records waited for the next claim");
@@ -246,18 +326,18 @@ fn a_clock_that_was_set_waits_for_the_operators_word() {
         say_to_planner(log.as_ref(), TimeAccepted { wall_ms: process.clock.now() });
     };
     let process = Process::start(&log, Role::Leads);
-    process.is(None);
+    process.is(Standing::Leads);
     process.clock.set_ahead(Duration::from_secs(3_600));
-    process.engine.wake();
-    process.is(Some(JUMPED));
+    process.engine.handle().wake();
+    process.is(Standing::Halts(JUMPED));
     word(&process);
-    process.is(None);
+    process.is(Standing::Leads);
     process.has_applied(say(log.as_ref(), &steps[0]));
     process.engine.stop().unwrap();
 
     // The word was for that process: the next one's clock is its own.
     let next = Process::start(&log, Role::Leads);
-    next.is(None);
+    next.is(Standing::Leads);
     assert!(next.engine.wait_until(|state| state.time_accepted.is_none()).is_ok());
     next.engine.stop().unwrap();
 }

@@ -1,10 +1,17 @@
 //! What operators and machines ask: status, health, metrics, pages, the description.
 
-use super::shop::{Shop, actions_of, order, stock};
-use crate::{Held, Invariant};
+use super::shop::{NOON, SaidEnds, Shop, actions_of, asking, order, stock};
+use crate::running::{self, Running};
+use crate::{EngineStatus, Held, Invariant, ProcessStatus, documented};
+use axum::http::Method;
+use edge::front::front;
+use schemas::topic::TopicPartition;
 use serde_json::json;
+use sinks::clock::Clock;
 use sinks::event_log::ReadError;
 use sinks::view_store::rows::OrderState;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 fn held() -> Held {
@@ -29,6 +36,7 @@ async fn status_tells_how_far_the_log_is_applied() {
     let status = shop.get("/v1/status").await.json();
     let expected = [
         ("version", json!(env!("CARGO_PKG_VERSION"))),
+        ("standing", json!("leads")),
         ("generation", json!(4)),
         ("epoch", json!(1)),
         ("now", json!("2026-11-23T09:30:00.125Z")),
@@ -73,11 +81,63 @@ async fn status_answers_while_the_log_does_not() {
 async fn ready_says_why_not_while_alive() {
     let shop = Shop::open();
     assert_eq!(shop.get("/readyz").await.status, 200);
-    shop.engine.lock().unwrap().ready = Err("replaying epoch 7 of 90".to_owned());
+    *shop.ready.lock().unwrap() = Err("replaying epoch 7 of 90".to_owned());
     let reply = shop.get("/readyz").await;
     assert_eq!(reply.problem(), (503, "not_ready".to_owned(), vec![]));
     assert_eq!(reply.json()["detail"], "replaying epoch 7 of 90");
     assert_eq!(shop.get("/livez").await.status, 200);
+
+    *shop.ready.lock().unwrap() = Ok("standing by");
+    let reply = shop.get("/readyz").await;
+    assert_eq!((reply.status.as_u16(), reply.json()), (200, json!({"status": "standing by"})));
+    *shop.log.broken.lock().unwrap() = Some(ReadError::Unavailable("gone".to_owned()));
+    let reply = shop.get("/readyz").await;
+    assert_eq!(reply.problem(), (503, "not_ready".to_owned(), vec![]));
+}
+
+#[tokio::test]
+async fn a_process_without_views_tells_what_it_knows() {
+    let log = Arc::new(SaidEnds::default());
+    let own = actions_of("C1");
+    log.ends.lock().unwrap().insert(own, 6);
+    let engine = Arc::new(Mutex::new(None));
+    let told = Arc::clone(&engine);
+    let status = Arc::new(move || ProcessStatus {
+        ready: Ok("ok"),
+        engine: told.lock().unwrap().clone(),
+        log_replication: Some(1),
+    });
+    let running = Running::new(log, Clock::manual(NOON), status);
+    let router = front(documented(running::router(running)));
+    let status = asking(&router, Method::GET, "/v1/status").await.json();
+    let nothing = ["generation", "epoch", "now", "epoch_age_ms", "workers", "dead_letters"];
+    assert!(nothing.iter().all(|field| status[field].is_null()), "{status}");
+    assert_eq!((&status["views"], &status["invariants"]), (&json!([]), &json!({})));
+    assert_eq!(status["log"][own.to_string()], json!({"end": 6, "applied": null}));
+    assert_eq!(status["log_replication"], 1);
+    let metrics = asking(&router, Method::GET, "/metrics").await.text;
+    assert!(metrics.lines().all(|line| !line.starts_with("watermart_epochs_finished_total")));
+    let api = asking(&router, Method::GET, "/openapi.json").await.json();
+    let paths: Vec<&String> = api["paths"].as_object().unwrap().keys().collect();
+    assert_eq!(paths, ["/livez", "/metrics", "/readyz", "/v1/status"]);
+    assert_eq!(asking(&router, Method::GET, "/v1/products").await.status, 404);
+
+    let mut applied = vec![0; TopicPartition::inputs().count()];
+    applied[own.input_index().unwrap()] = 4;
+    *engine.lock().unwrap() = Some(EngineStatus {
+        standing: "follows",
+        generation: 4,
+        epoch: 7,
+        now: NOON,
+        workers: 1,
+        invariants: BTreeMap::new(),
+        held: Vec::new(),
+        dead_letters: 0,
+        applied: Arc::new(applied),
+    });
+    let status = asking(&router, Method::GET, "/v1/status").await.json();
+    assert_eq!((&status["epoch"], &status["standing"]), (&json!(7), &json!("follows")));
+    assert_eq!(status["log"][own.to_string()], json!({"end": 6, "applied": 4}));
 }
 
 #[tokio::test]

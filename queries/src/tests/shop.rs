@@ -1,6 +1,6 @@
 //! A shop of rows, and a log of which nothing is known but its ends.
 
-use crate::{EngineStatus, Queries, documented, router};
+use crate::{EngineStatus, ProcessStatus, Queries, documented, router};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -34,6 +34,7 @@ pub(super) struct Shop {
     pub(super) log: Arc<SaidEnds>,
     pub(super) clock: Clock,
     pub(super) engine: Arc<Mutex<EngineStatus>>,
+    pub(super) ready: Arc<Mutex<Result<&'static str, String>>>,
     router: Router,
     _dir: TempDir,
 }
@@ -110,7 +111,7 @@ impl Shop {
         let log = Arc::new(SaidEnds::default());
         let clock = Clock::manual(NOON);
         let engine = Arc::new(Mutex::new(EngineStatus {
-            ready: Ok(()),
+            standing: "leads",
             generation: 4,
             epoch: 0,
             now: NOON,
@@ -118,13 +119,19 @@ impl Shop {
             invariants: BTreeMap::new(),
             dead_letters: 0,
             held: Vec::new(),
+            applied: Arc::default(),
         }));
-        let told = Arc::clone(&engine);
-        let status = Arc::new(move || told.lock().unwrap().clone());
+        let ready = Arc::new(Mutex::new(Ok("ok")));
+        let (told, said) = (Arc::clone(&engine), Arc::clone(&ready));
+        let status = Arc::new(move || ProcessStatus {
+            ready: said.lock().unwrap().clone(),
+            engine: Some(told.lock().unwrap().clone()),
+            log_replication: None,
+        });
         let (seen, asked) = (Arc::clone(&views), Arc::clone(&log));
         let queries = Queries::new(seen, asked, clock.clone(), status);
         let router = front(documented(router(queries)));
-        Self { views, log, clock, engine, router, _dir: dir }
+        Self { views, log, clock, engine, ready, router, _dir: dir }
     }
 
     /// Writes an epoch's rows; the views then hold what lies below `applied`.
@@ -142,23 +149,28 @@ impl Shop {
     }
 
     pub(super) fn asking(&self, method: Method, path: &str) -> Reading {
-        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
-        let router = self.router.clone();
-        // Many are polled within one task: its budget must not make one wait for another.
-        Box::pin(tokio::task::unconstrained(async move {
-            let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
-            let text = body.collect().await.unwrap().to_bytes();
-            Reply {
-                status: parts.status,
-                headers: parts.headers,
-                text: String::from_utf8(text.into()).unwrap(),
-            }
-        }))
+        asking(&self.router, method, path)
     }
 
     pub(super) async fn get(&self, path: &str) -> Reply {
         self.reading(path).await
     }
+}
+
+/// Asks a router once.
+pub(super) fn asking(router: &Router, method: Method, path: &str) -> Reading {
+    let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+    let router = router.clone();
+    // Many are polled within one task: its budget must not make one wait for another.
+    Box::pin(tokio::task::unconstrained(async move {
+        let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+        let text = body.collect().await.unwrap().to_bytes();
+        Reply {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8(text.into()).unwrap(),
+        }
+    }))
 }
 
 pub(super) fn write(

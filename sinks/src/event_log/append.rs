@@ -1,5 +1,7 @@
 //! An append under way, and its answers: record by record durable, not there, or unknown.
 
+use super::{BATCH_BYTES_MAX, NewRecord};
+use schemas::limits::RECORD_BYTES_MAX;
 use schemas::time::Timestamp;
 use std::future::Future;
 use std::pin::Pin;
@@ -82,4 +84,30 @@ impl Future for Appending {
             .poll(context)
             .map(|answers| answers.unwrap_or_else(|_| Self::unanswered(records)))
     }
+}
+
+/// The answers to a batch of which nothing is sent.
+pub(super) fn not_appended(records: usize, why: &str) -> Answers {
+    vec![Err(AppendError::NotAppended(why.to_owned())); records]
+}
+
+pub(super) fn content_bytes(records: &[NewRecord]) -> usize {
+    records.iter().map(|record| record.key.len() + record.value.len()).sum()
+}
+
+/// The answers to a batch that is too large, or has a record that is.
+pub(super) fn refuse_size(records: &[NewRecord]) -> Option<Answers> {
+    let too_large = |bytes, max| Err(AppendError::TooLarge { bytes, max });
+    let bytes = content_bytes(records);
+    if bytes > BATCH_BYTES_MAX {
+        return Some(vec![too_large(bytes, BATCH_BYTES_MAX); records.len()]);
+    }
+    if records.iter().all(|record| record.value.len() <= RECORD_BYTES_MAX) {
+        return None;
+    }
+    let each = records.iter().map(|record| match record.value.len() {
+        bytes if bytes > RECORD_BYTES_MAX => too_large(bytes, RECORD_BYTES_MAX),
+        _ => Err(AppendError::NotAppended("another record of the batch is too large".to_owned())),
+    });
+    Some(each.collect())
 }

@@ -1,6 +1,6 @@
 //! Where the log is, as `--log-url` says it.
 
-use super::kafka::Cluster;
+use super::kafka::{Cluster, NAMESPACE};
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,6 +11,17 @@ pub enum Location {
     Embedded,
     /// Topics of a cluster.
     Cluster(Cluster),
+}
+
+impl Location {
+    /// The first word of the names of topics and subjects.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        match self {
+            Self::Embedded => NAMESPACE,
+            Self::Cluster(cluster) => &cluster.namespace,
+        }
+    }
 }
 
 impl FromStr for Location {

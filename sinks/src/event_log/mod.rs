@@ -86,6 +86,19 @@ pub enum ReadError {
         /// Where it begins.
         start: u64,
     },
+    /// The log ends before what was there already: records were lost.
+    #[error(
+        "{partition} ends at offset {end}, cannot read {asked}: records were lost; restore the \
+         log, or what was made from it, from a copy"
+    )]
+    BeyondEnd {
+        /// Which partition.
+        partition: TopicPartition,
+        /// What was asked for.
+        asked: u64,
+        /// Where it ends.
+        end: u64,
+    },
     /// Bytes are not what was written.
     #[error("{file} is damaged at byte {byte}: {detail}; restore the file from a copy")]
     Damaged {
@@ -119,8 +132,9 @@ pub trait EventLog: Send + Sync {
 
 /// Reads some partitions in offset order, from where it was opened.
 pub trait Reader: Send {
-    /// Adds the next records to `into`, of up to about `bytes_max` bytes; none if all of its
-    /// partitions are read to their durable ends.
+    /// Adds the next records to `into`, of up to about `bytes_max` bytes. None: its partitions are
+    /// read to their ends as they were when it was opened, and nothing more is known of. Whoever
+    /// must see a later end asks for it first, and reads until [`Reader::position`] is there.
     fn read(&mut self, bytes_max: usize, into: &mut Vec<Record>) -> Result<(), ReadError>;
 
     /// Blocks until the log has grown since the last [`Reader::read`] that returned nothing, or

@@ -2,7 +2,9 @@
 //! under test authorizes `tok_ok` without delay and tells nothing of `tok_silent`.
 
 use super::{Attempt, Call, PaymentGateway};
-use schemas::events::customer_actions::PaymentOutcome::{self, Authorized, Captured, Voided};
+use schemas::events::customer_actions::PaymentOutcome::{
+    self, Authorized, Captured, Refunded, Voided,
+};
 use schemas::events::payment_requests::{PaymentRequested, PaymentVerb};
 use schemas::id::{CustomerId, OrderId, PaymentId, PaymentMethod};
 use schemas::money::Currency;
@@ -20,7 +22,7 @@ pub trait Provider {
 
 /// Runs every clause. Panics at a breach.
 pub fn check_all(provider: &mut dyn Provider) {
-    for (payment, clause) in (0..).zip([once, remembers, tells, unknown]) {
+    for (payment, clause) in (0..).zip([once, remembers, tells, unknown, recalls]) {
         clause(provider, payment);
     }
 }
@@ -100,4 +102,20 @@ fn unknown(provider: &mut dyn Provider, order: u8) {
     drop(gateway);
     let gateway = provider.open();
     assert_eq!(gateway.attempt(&silent.idempotency_key), Ok(Attempt::Open));
+}
+
+/// A hold that another process asked for, and heard of, is there to be captured; a capture that it
+/// heard of is not made again.
+fn recalls(provider: &mut dyn Provider, order: u8) {
+    let gateway = provider.open();
+    gateway.recall(&call(order, PaymentVerb::Authorize, "tok_ok", "0"));
+    let capture = call(order, PaymentVerb::Capture, "tok_ok", "1");
+    let payment = capture.request.payment_id;
+    make(&*gateway, &capture);
+    assert_eq!(provider.next_webhook(), (payment, Captured));
+    gateway.recall(&capture);
+    make(&*gateway, &capture);
+    let refund = call(order, PaymentVerb::Refund, "tok_ok", "2");
+    make(&*gateway, &refund);
+    assert_eq!(provider.next_webhook(), (payment, Refunded));
 }

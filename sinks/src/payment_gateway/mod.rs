@@ -6,6 +6,8 @@
 //! - *remembers*: an attempt survives a restart of the gateway's process.
 //! - *tells*: every webhook is signed; [`PaymentGateway::attempt`] tells what the webhook told.
 //! - *unknown*: a call whose outcome is not known is [`GatewayError::Unknown`], never a decline.
+//! - *recalls*: what was called and answered elsewhere counts as if it had been here, and is told
+//!   to nobody again.
 
 pub mod conformance;
 pub mod embedded;
@@ -53,6 +55,11 @@ pub trait PaymentGateway: Send + Sync {
 
     /// What became of the attempt with this key.
     fn attempt(&self, idempotency_key: &str) -> Result<Attempt, GatewayError>;
+
+    /// Tells of a call that was made and answered already, by this process or one before it. A
+    /// provider knows all who call it, and needs no word; a stand-in that has books of its own
+    /// takes in what is not in them.
+    fn recall(&self, _call: &Call) {}
 
     /// Whether this gateway answers by itself. `manual:` does not: nothing is polled for.
     fn answers(&self) -> bool;

@@ -3,25 +3,22 @@
 
 use super::lies::{LogLie, LyingLog, LyingViews, Provider, ProviderLie, ViewLie};
 use crate::shop::Caller;
-use ingest_api::action::Resource;
-use ingest_api::ingest::{Ingest, Limits, Ports, Resources};
+use ingest_api::ingest::{Decisions, Ingest, Limits, Ports};
 use processors::engine::{Engine, Options, Parts, Role};
 use processors::payment_worker::PaymentWorker;
 use processors::sabotage::Hooks;
-use queries::{EngineStatus, Queries};
+use queries::{ProcessStatus, Queries};
 use schemas::events::epochs::Settings;
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
-use serde_json::Value;
 use sinks::clock::Clock;
 use sinks::event_log::EventLog;
 use sinks::event_log::embedded::{Durability, FileLog};
 use sinks::payment_gateway::PaymentGateway;
 use sinks::payment_gateway::signature::Secrets;
 use sinks::schema_registry::Schemas;
+use sinks::view_store::ViewStore;
 use sinks::view_store::embedded::EmbeddedViews;
-use sinks::view_store::{ViewError, ViewStore};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex};
@@ -92,7 +89,7 @@ impl Stage {
         let (parts_log, parts_views) = (Arc::clone(&log), Arc::clone(&views));
         let parts = Parts {
             log: parts_log,
-            views: parts_views,
+            views: Some(parts_views),
             schemas: schemas.clone(),
             clock: clock.clone(),
         };
@@ -101,12 +98,11 @@ impl Stage {
         let engine = Engine::start_sabotaged(&parts, options, lies.operators.into()).unwrap();
         let status = Arc::new(status(&engine));
         let queries = Queries::new(Arc::clone(&views), Arc::clone(&log), clock.clone(), status);
-        let resources = Arc::new(Shown(queries.clone()));
+        let resources = Arc::new(queries.clone());
         let ports = Ports {
             log: Arc::clone(&log),
             codec: Arc::clone(&schemas.codec),
-            views: Arc::clone(&views),
-            resources,
+            decisions: Some(Decisions { views: Arc::clone(&views), resources }),
         };
         let secrets = Secrets::one(b"between us");
         let ingest = Ingest::new(ports, clock.clone(), secrets.clone(), Limits::default());
@@ -125,7 +121,7 @@ impl Stage {
         });
         let gateway = Arc::clone(&provider) as Arc<dyn PaymentGateway>;
         let payments = PaymentWorker::start(Arc::clone(&log), schemas, gateway, clock.clone());
-        engine.ready_source()().unwrap();
+        engine.handle().wait_ready().unwrap();
         Self { caller, runtime, log, views, engine, payments, provider, clock, gone }
     }
 
@@ -188,34 +184,10 @@ fn serve(runtime: &Runtime, queries: Queries, ingest: Ingest) -> Caller {
     Caller::of(url)
 }
 
-fn status(engine: &Engine) -> impl Fn() -> EngineStatus + Send + Sync + use<> {
-    let source = engine.status_source();
+fn status(engine: &Engine) -> impl Fn() -> ProcessStatus + Send + Sync + use<> {
+    let handle = engine.handle();
     move || {
-        let status = source();
-        EngineStatus {
-            ready: status.not_ready.map_or(Ok(()), Err),
-            generation: u64::try_from(status.generation).unwrap_or(0),
-            epoch: status.epoch,
-            now: status.now.unwrap_or(Timestamp(0)),
-            workers: 1,
-            invariants: BTreeMap::new(),
-            dead_letters: status.dead_letters,
-            held: Vec::new(),
-        }
-    }
-}
-
-/// The read side's resources, for actions that wait for their decision.
-struct Shown(Queries);
-
-impl Resources for Shown {
-    fn resource(&self, resource: Resource) -> Result<Option<Value>, ViewError> {
-        match resource {
-            Resource::Order(id) => self.0.order_json(id),
-            Resource::Cart(id) => self.0.cart_json(id).map(Some),
-            Resource::Product(id) => self.0.product_json(id),
-            Resource::Stock(id) => self.0.stock_json(id),
-            Resource::Warehouse(id) => self.0.warehouse_json(id),
-        }
+        let ready = handle.status().not_ready().map_or(Ok("ok"), Err);
+        ProcessStatus { ready, engine: None, log_replication: None }
     }
 }

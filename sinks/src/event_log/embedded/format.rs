@@ -12,6 +12,8 @@ use std::path::Path;
 /// The file's name.
 pub(super) const NAME: &str = "FORMAT";
 const BEGINNING: &str = "watermart event log 1 ";
+/// The version of the files that this program reads and writes, as `BEGINNING` says it.
+pub const VERSION: &str = "1";
 
 /// The salt of the journal in `dir`; `None` if there is no file.
 pub(super) fn read(dir: &Path) -> Result<Option<u32>, OpenError> {

@@ -27,6 +27,7 @@ mod segment;
 mod varint;
 mod writer;
 
+pub use format::VERSION;
 pub use open::OpenError;
 
 use super::{Appending, EventLog, NewRecord, ReadError, Reader};

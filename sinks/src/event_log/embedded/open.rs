@@ -99,6 +99,14 @@ impl FileLog {
         Ok(Self { shared, writer: Mutex::new(None), lock: None })
     }
 
+    /// Whether a process could write here now; changes nothing.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] by whom.
+    pub fn is_free(dir: &Path) -> Result<(), OpenError> {
+        lock::shared(dir).map(drop)
+    }
+
     /// Bytes of its blocks, packed as they are stored. Zeros written ahead are none of them.
     pub fn journal_bytes(&self) -> u64 {
         locked(&self.shared.durable).journal_bytes()

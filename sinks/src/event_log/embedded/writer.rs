@@ -8,8 +8,8 @@ use super::block::{self, Block, Making};
 use super::journal::{AddError, Journal};
 use super::{Shared, locked};
 use crate::clock::Clock;
-use crate::event_log::{Answers, AppendError, Appended, Appending, BATCH_BYTES_MAX, NewRecord};
-use schemas::limits::RECORD_BYTES_MAX;
+use crate::event_log::append::{content_bytes, not_appended, refuse_size};
+use crate::event_log::{Answers, Appended, Appending, NewRecord};
 use schemas::time::Timestamp;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex};
@@ -202,29 +202,4 @@ type Ends = [u64; super::durable::SLOTS];
 fn answer(append: Append, answers: Answers) {
     // Whoever does not wait for the answer does not want it.
     let _ = append.answer.send(answers);
-}
-
-fn not_appended(records: usize, why: &str) -> Answers {
-    vec![Err(AppendError::NotAppended(why.to_owned())); records]
-}
-
-fn content_bytes(records: &[NewRecord]) -> usize {
-    records.iter().map(|record| record.key.len() + record.value.len()).sum()
-}
-
-/// The answers to a batch that is too large, or has a record that is.
-fn refuse_size(records: &[NewRecord]) -> Option<Answers> {
-    let too_large = |bytes, max| Err(AppendError::TooLarge { bytes, max });
-    let bytes = content_bytes(records);
-    if bytes > BATCH_BYTES_MAX {
-        return Some(vec![too_large(bytes, BATCH_BYTES_MAX); records.len()]);
-    }
-    if records.iter().all(|record| record.value.len() <= RECORD_BYTES_MAX) {
-        return None;
-    }
-    let each = records.iter().map(|record| match record.value.len() {
-        bytes if bytes > RECORD_BYTES_MAX => too_large(bytes, RECORD_BYTES_MAX),
-        _ => Err(AppendError::NotAppended("another record of the batch is too large".to_owned())),
-    });
-    Some(each.collect())
 }

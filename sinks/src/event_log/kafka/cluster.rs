@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The first word of all names, if the URL has none.
-const NAMESPACE: &str = "watermart";
+pub(in crate::event_log) const NAMESPACE: &str = "watermart";
 /// What a topic's name may have before its suffix, so that the whole is legal.
 const NAMESPACE_CHARS_MAX: usize = 128;
 

@@ -12,7 +12,7 @@ use super::ledger::NoticeId;
 use schemas::events::payment_requests::PaymentRequested;
 use schemas::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,12 @@ pub enum OpenError {
         path: PathBuf,
         /// The first bad byte's place.
         byte: u64,
+    },
+    /// Another sandbox has it open.
+    #[error("could not open {}: another process has it open; stop that one", path.display())]
+    InUse {
+        /// Which file.
+        path: PathBuf,
     },
     /// The machine did not do it.
     #[error("could not open {}: {source}", path.display())]
@@ -56,12 +62,16 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens or makes the file, cuts off a torn end, and tells each entry in order.
+    /// Opens or makes the file, which is then nobody else's, cuts off a torn end, and tells each entry in order.
     pub(super) fn open(path: &Path, mut tell: impl FnMut(Entry)) -> Result<Self, OpenError> {
         let io = |source| OpenError::Io { path: path.to_owned(), source };
         let mut options = OpenOptions::new();
         let mut file =
             options.read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => OpenError::InUse { path: path.to_owned() },
+            TryLockError::Error(source) => io(source),
+        })?;
         let bytes = file.metadata().map_err(io)?.len();
         let mut reader = BufReader::new(&file);
         let mut at = 0;

@@ -130,6 +130,24 @@ impl Ledger {
         if self.knows(key) {
             return;
         }
+        let (told, copies) = self.book(key, request, at);
+        self.tell(key, &request, &told, copies);
+    }
+
+    /// Takes a call that was made and answered elsewhere before `now`: of an authorization, nothing
+    /// is still to come, so it counts as made long ago.
+    pub(super) fn recall(&mut self, key: KeyHash, request: PaymentRequested, now: Timestamp) {
+        let at = match request.verb {
+            PaymentVerb::Authorize => Timestamp(0),
+            PaymentVerb::Capture | PaymentVerb::Void | PaymentVerb::Refund => now,
+        };
+        if !self.knows(key) {
+            self.book(key, request, at);
+        }
+    }
+
+    /// Books a call made `at`: what is told of it, and how often.
+    fn book(&mut self, key: KeyHash, request: PaymentRequested, at: Timestamp) -> (Vec<Told>, u8) {
         let method = request.payment_method.to_string();
         let payment = self.payments.get(&request.payment_id);
         let copies = payment.map_or(if method == "tok_twice" { 3 } else { 1 }, |p| p.copies);
@@ -152,7 +170,7 @@ impl Ledger {
         let answer = told.last().map(|told| told.outcome);
         let answered_at = told.last().map_or(at, |told| told.at);
         self.attempts.insert(key, Answer { outcome: answer, at: answered_at });
-        self.tell(key, &request, &told, copies);
+        (told, copies)
     }
 
     fn tell(&mut self, key: KeyHash, request: &PaymentRequested, told: &[Told], copies: u8) {

@@ -13,6 +13,8 @@
 //! The other verbs are answered at once, by what the payment then is (`ledger.rs`). An attempt is
 //! in the journal before its call returns; what is to be told is worked out from the journal, so a
 //! restart tells what was due meanwhile, and tells again what it does not know to be accepted.
+//!
+//! Another process's sandbox answers the same calls the same, so what is recalled is booked anew.
 
 mod courier;
 mod journal;
@@ -125,6 +127,11 @@ impl PaymentGateway for Sandbox {
     fn attempt(&self, idempotency_key: &str) -> Result<Attempt, GatewayError> {
         let books = self.shared.lock();
         Ok(books.ledger.attempt(KeyHash::of(idempotency_key), self.clock.now()))
+    }
+
+    fn recall(&self, call: &Call) {
+        let key = KeyHash::of(&call.idempotency_key);
+        self.shared.lock().ledger.recall(key, call.request, self.clock.now());
     }
 
     fn answers(&self) -> bool {

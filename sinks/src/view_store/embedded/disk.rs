@@ -8,7 +8,7 @@ use fjall::{Database, Error, Keyspace, KeyspaceCreateOptions, PersistMode, Reada
 use std::path::{Path, PathBuf};
 
 /// Changed whenever rows, keys or the keyspace of the mark are laid out anew.
-const FORMAT: &[u8] = b"2";
+pub const FORMAT: &str = "2";
 /// Blocks kept in memory. Hot rows are in the levels above, so this need not hold the views.
 const CACHE_BYTES: u64 = 64 << 20;
 /// Of one keyspace; eleven of them, most of which stay small, and as much again while it is
@@ -75,7 +75,7 @@ impl Disk {
         let about = keyspace("about").map_err(error)?;
 
         match about.get("format").map_err(error)? {
-            Some(found) if *found != *FORMAT => {
+            Some(found) if *found != *FORMAT.as_bytes() => {
                 let found = String::from_utf8_lossy(&found).into_owned();
                 return Err(OpenError::UnknownFormat { dir: dir.to_owned(), found });
             }

@@ -21,7 +21,7 @@ mod disk;
 mod levels;
 mod writer;
 
-pub use disk::{LOGGED, OpenError};
+pub use disk::{FORMAT, LOGGED, OpenError};
 pub use writer::WRITE_EVERY;
 
 use super::rows::{Row, View};

@@ -1,0 +1,249 @@
+//! Appends: one idempotent producer, its deliveries counted down into each append's answers.
+//!
+//! A failed delivery is *unknown*: the broker may have the record. Only what it refused in so many
+//! words, or was never handed to the client, is *not appended*. A producer that the library has declared
+//! fatally broken (the broker lost what it had acknowledged to it, say) takes nothing more; the
+//! next append goes to a new one.
+
+use super::context::Context;
+use super::{Cluster, settings};
+use crate::event_log::append::{content_bytes, not_appended, refuse_size};
+use crate::event_log::{Answers, AppendError, Appended, Appending, NewRecord, OutputId};
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
+use rdkafka::producer::{
+    BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer,
+};
+use schemas::time::Timestamp;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// The header of an output's id.
+pub(super) const OUTPUT_ID: &str = "watermart-id";
+/// How long closing waits for what is under way, if appends have no time of their own.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// What a record costs in the client's memory besides its key and value.
+const OVERHEAD_BYTES: usize = 256;
+const CLOSED: &str = "the log is closed";
+
+type Client = ThreadedProducer<Deliveries>;
+
+/// Appends records.
+pub(super) struct Appends {
+    cluster: Cluster,
+    timeout: Option<Duration>,
+    /// None: closed.
+    producer: RwLock<Option<Client>>,
+    in_flight: Arc<AtomicUsize>,
+}
+
+/// An append whose deliveries come in one by one.
+struct Batch {
+    answers: Mutex<(usize, Answers)>,
+    sender: Mutex<Option<oneshot::Sender<Answers>>>,
+    bytes: usize,
+    in_flight: Arc<AtomicUsize>,
+}
+
+impl Batch {
+    fn answer(&self, place: usize, answer: Result<Appended, AppendError>) {
+        let mut guard = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let (left, answers) = &mut *guard;
+        answers[place] = answer;
+        *left -= 1;
+        if *left > 0 {
+            return;
+        }
+        let answers = std::mem::take(answers);
+        drop(guard);
+        self.in_flight.fetch_sub(self.bytes, Ordering::AcqRel);
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sender) = sender {
+            // Whoever asked may have gone: then nobody wants to know.
+            let _ = sender.send(answers);
+        }
+    }
+}
+
+/// The producer's context: takes deliveries.
+struct Deliveries {
+    /// The library takes nothing more.
+    broken: AtomicBool,
+    context: Context,
+}
+
+impl Deliveries {
+    /// Notes if an error says that the library takes nothing more.
+    fn look_at(&self, error: &KafkaError) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+            self.broken.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.context.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.look_at(&error);
+        self.context.error(error, reason);
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = Box<(Arc<Batch>, usize)>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, place: Self::DeliveryOpaque) {
+        let (batch, place) = *place;
+        if let Err((error, _)) = result {
+            self.look_at(error);
+        }
+        let answer = match result {
+            Ok(message) => Ok(Appended {
+                offset: message.offset().unsigned_abs(),
+                appended_at: Timestamp(message.timestamp().to_millis().unwrap_or(0)),
+            }),
+            Err((error, _)) if is_refusal(error) => {
+                Err(AppendError::NotAppended(error.to_string()))
+            }
+            Err((error, _)) => Err(AppendError::Unknown(error.to_string())),
+        };
+        batch.answer(place, answer);
+    }
+}
+
+impl Appends {
+    /// What is not durable within `timeout`, if there is one, is answered as unknown.
+    pub(super) fn open(cluster: &Cluster, timeout: Option<Duration>) -> Result<Self, String> {
+        let producer = RwLock::new(Some(start(cluster, timeout)?));
+        let in_flight = Arc::new(AtomicUsize::new(0));
+        Ok(Self { cluster: cluster.clone(), timeout, producer, in_flight })
+    }
+
+    pub(super) fn append(&self, records: &[NewRecord]) -> Appending {
+        if records.is_empty() {
+            return Appending::ready(Vec::new());
+        }
+        if let Some(answers) = refuse_size(records) {
+            return Appending::ready(answers);
+        }
+        let bytes = content_bytes(records) + records.len() * OVERHEAD_BYTES;
+        let refused = |why: &str| {
+            self.in_flight.fetch_sub(bytes, Ordering::AcqRel);
+            Appending::ready(not_appended(records.len(), why))
+        };
+        if self.in_flight.fetch_add(bytes, Ordering::AcqRel) > settings::IN_FLIGHT_BYTES_MAX {
+            return refused("too much waits for the brokers already");
+        }
+        if let Err(why) = self.mend() {
+            return refused(&why);
+        }
+        // Held while the batch is handed over, so that closing does not come in between.
+        let producer = self.producer.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(producer) = &*producer else {
+            return refused(CLOSED);
+        };
+        let (sender, receiver) = oneshot::channel();
+        let unanswered = Err(AppendError::Unknown("no answer yet".to_owned()));
+        let batch = Arc::new(Batch {
+            answers: Mutex::new((records.len(), vec![unanswered; records.len()])),
+            sender: Mutex::new(Some(sender)),
+            bytes,
+            in_flight: Arc::clone(&self.in_flight),
+        });
+        for (place, record) in records.iter().enumerate() {
+            self.send(producer, record, &batch, place);
+        }
+        Appending::new(records.len(), receiver)
+    }
+
+    fn send(&self, producer: &Client, record: &NewRecord, batch: &Arc<Batch>, place: usize) {
+        let NewRecord { partition: at, key, value, output_id } = record;
+        let topic = self.cluster.topic(at.topic);
+        let id = output_id.map(|OutputId { epoch, n }| format!("{epoch}.{n}"));
+        let headers = id.as_deref().map(|id| {
+            OwnedHeaders::new_with_capacity(1).insert(Header { key: OUTPUT_ID, value: Some(id) })
+        });
+        let opaque = Box::new((Arc::clone(batch), place));
+        let mut message = BaseRecord::with_opaque_to(&topic, opaque)
+            .partition(at.partition.into())
+            .key(&key[..])
+            .payload(&value[..]);
+        message.headers = headers;
+        if let Err((error, message)) = producer.send(message) {
+            producer.context().look_at(&error);
+            let (batch, place) = *message.delivery_opaque;
+            batch.answer(place, Err(AppendError::NotAppended(error.to_string())));
+        }
+    }
+
+    /// Replaces a producer that is broken for good.
+    fn mend(&self) -> Result<(), String> {
+        let broken = |producer: &Option<Client>| {
+            producer.as_ref().is_some_and(|p| p.context().broken.load(Ordering::Acquire))
+        };
+        if !broken(&self.producer.read().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(());
+        }
+        let mut producer = self.producer.write().unwrap_or_else(PoisonError::into_inner);
+        if broken(&producer) {
+            let replaced = producer.replace(start(&self.cluster, self.timeout)?);
+            // Dropping it answers what it still holds, and blocks for that.
+            std::thread::Builder::new()
+                .name("kafka-producer-end".to_owned())
+                .spawn(move || drop(replaced))
+                .map_err(|error| format!("could not start a thread: {error}"))?;
+        }
+        Ok(())
+    }
+
+    /// Takes no more and blocks until all under way is answered.
+    pub(super) fn close(&self) {
+        let closed = self.producer.write().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(producer) = closed else { return };
+        if let Err(error) = producer.flush(CLOSE_TIMEOUT) {
+            tracing::warn!(%error, "closing with appends whose outcome is unknown");
+            producer.purge(PurgeConfig::default().queue().inflight());
+            if let Err(error) = producer.flush(CLOSE_TIMEOUT) {
+                tracing::warn!(%error, "closing with appends that were not answered");
+            }
+        }
+    }
+}
+
+impl Drop for Appends {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn start(cluster: &Cluster, timeout: Option<Duration>) -> Result<Client, String> {
+    settings::producer(cluster, timeout)
+        .create_with_context(Deliveries {
+            broken: AtomicBool::new(false),
+            context: Context::default(),
+        })
+        .map_err(|error| format!("could not start a producer: {error}"))
+}
+
+/// Whether the record is certainly not on the log: the client never sent it, or a broker refused
+/// it. That no earlier attempt succeeded is seen to by the producer's sequence numbers.
+fn is_refusal(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownPartition
+                | RDKafkaErrorCode::MessageSizeTooLarge
+                | RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed
+                | RDKafkaErrorCode::InvalidRecord
+        )
+    )
+}

@@ -1,0 +1,130 @@
+//! The engine of a process: started under a supervisor, and what it says as the command's words.
+
+use crate::cli::{Lead, Work};
+use crate::exit::Failure;
+use crate::log::LogSource;
+use crate::parts::Opened;
+use processors::engine::{Held, Options, Parts, Role};
+use processors::failure::Failure as EngineFailure;
+use processors::invariants::Count;
+use processors::standing::Standing;
+use processors::supervisor::{OpenGateway, Report, Supervisor, Supplies};
+use queries::{EngineStatus, Invariant, ProcessStatus};
+use schemas::events::epochs::Settings;
+use schemas::time::Timestamp;
+use sinks::view_store::ViewStore;
+use std::sync::Arc;
+
+/// Starts an engine that may lead. It writes `views`, if the process has any; its payments are
+/// asked for, and their webhooks come in, through what is opened by `gateway`.
+///
+/// # Errors
+/// It does not start.
+pub(crate) fn lead(
+    opened: &Opened,
+    (work, lead): (&Work, &Lead),
+    views: Option<Arc<dyn ViewStore>>,
+    gateway: OpenGateway,
+) -> Result<Supervisor, Failure> {
+    let ms = i64::try_from(lead.reservation_timeout.as_millis()).unwrap_or(i64::MAX);
+    let settings = Settings { reservation_timeout_ms: ms };
+    // One that starts anew has no right to take over from who took over from it.
+    let role_again = if opened.source.is_exclusive() { Role::Leads } else { Role::StandsBy };
+    let role = if lead.take_over { Role::Leads } else { role_again };
+    start(opened, work, views, (role, role_again, settings), gateway)
+}
+
+/// Starts an engine that follows and writes `views`.
+///
+/// # Errors
+/// It does not start.
+pub(crate) fn follow(
+    opened: &Opened,
+    work: &Work,
+    views: Arc<dyn ViewStore>,
+) -> Result<Supervisor, Failure> {
+    // Of no consequence: settings are in force by a claim, which this one never makes.
+    let settings = Settings { reservation_timeout_ms: 1 };
+    let never = Box::new(|| unreachable!("it never leads"));
+    start(opened, work, Some(views), (Role::Follows, Role::Follows, settings), never)
+}
+
+fn start(
+    opened: &Opened,
+    work: &Work,
+    views: Option<Arc<dyn ViewStore>>,
+    (role, role_again, settings): (Role, Role, Settings),
+    gateway: OpenGateway,
+) -> Result<Supervisor, Failure> {
+    let Opened { clock, schemas, source, .. } = opened;
+    let open = if role.may_lead() { LogSource::for_engine } else { LogSource::to_read };
+    let (schemas, clock, source) = (schemas.clone(), clock.clone(), source.clone());
+    let parts = Parts { log: open(&source)?.log, views, schemas, clock };
+    let hash_seed = std::process::id().into();
+    let options = Options { workers: work.workers.into(), settings, hash_seed, role };
+    let reopen = Box::new(move || open(&source).map(|open| open.log).map_err(again));
+    Supervisor::start(Supplies { parts, options, role_again, reopen, gateway }).map_err(failure)
+}
+
+/// Why a part could not be opened again, as an engine's failure.
+fn again(failure: Failure) -> EngineFailure {
+    match failure {
+        Failure::Unreachable(reason) | Failure::InUse(reason) => EngineFailure::Unavailable(reason),
+        Failure::Damaged(reason) => EngineFailure::Damaged(reason),
+        Failure::HistoryRedone(reason) => EngineFailure::HistoryRedone(reason),
+        Failure::Check(reason) | Failure::Usage(reason) => EngineFailure::Fault(reason),
+    }
+}
+
+/// Why an engine ended, as the end of the command.
+pub(crate) fn failure(failure: EngineFailure) -> Failure {
+    match failure {
+        EngineFailure::Unavailable(reason) => Failure::Unreachable(reason),
+        EngineFailure::HistoryRedone(reason) => Failure::HistoryRedone(reason),
+        EngineFailure::Damaged(reason) => Failure::Damaged(reason),
+        EngineFailure::Fault(reason) => Failure::Check(reason),
+    }
+}
+
+/// What a process with an engine says of itself; `following` is its word while another leads.
+pub(crate) fn status(
+    supervisor: &Supervisor,
+    work: Work,
+    following: &'static str,
+    log_replication: Option<usize>,
+) -> impl Fn() -> ProcessStatus + Send + Sync + use<> {
+    let report = supervisor.report_source();
+    move || {
+        let report = report();
+        let word = if report.engine.standing == Standing::Follows { following } else { "ok" };
+        ProcessStatus {
+            ready: report.not_ready().map_or(Ok(word), Err),
+            engine: Some(engine_status(&report, work)),
+            log_replication,
+        }
+    }
+}
+
+fn engine_status(report: &Report, work: Work) -> EngineStatus {
+    let status = &report.engine;
+    EngineStatus {
+        standing: status.standing.as_str(),
+        generation: u64::try_from(status.generation).unwrap_or(0),
+        epoch: status.epoch,
+        now: status.now.unwrap_or(Timestamp(0)),
+        workers: work.workers.into(),
+        invariants: status.invariants.iter().map(counted).collect(),
+        dead_letters: status.dead_letters,
+        applied: Arc::clone(&status.applied),
+        held: status.held.iter().map(held).collect(),
+    }
+}
+
+fn held(held: &Held) -> queries::Held {
+    let Held { partition, offset, schema } = *held;
+    queries::Held { partition: partition.to_string(), offset, schema_id: schema }
+}
+
+fn counted((id, count): (&'static str, Count)) -> (&'static str, Invariant) {
+    (id, Invariant { checked: count.checked, breaches: count.breaches })
+}

@@ -1,0 +1,67 @@
+//! `watermart process`: decides what is on the log, and has payments asked for. Of several, one
+//! leads; the others follow, ready to take over. Nobody reads views here, so none are written.
+
+use crate::cli::{self, Global};
+use crate::exit::Failure;
+use crate::log::LogSource;
+use crate::parts::Opened;
+use crate::serving::{self, Service};
+use crate::{engine, payments};
+use axum::Router;
+use edge::front::front;
+use processors::supervisor::Supervisor;
+use queries::running::{self, Running};
+use sinks::event_log::EventLog;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+
+/// Decides until a signal or a failure.
+///
+/// # Errors
+/// What stopped it from starting, or from going on.
+pub(crate) fn run(flags: &cli::Process, global: &Global) -> Result<(), Failure> {
+    serving::check(&flags.door)?;
+    let runtime = serving::runtime()?;
+    let process = Process::open(flags, &global.data, &runtime)?;
+    serving::run(process, runtime, &flags.door, global)
+}
+
+struct Process {
+    /// What webhooks come in by.
+    log: Arc<dyn EventLog>,
+    engine: Supervisor,
+    running: Running,
+}
+
+impl Process {
+    fn open(flags: &cli::Process, data: &Path, runtime: &Runtime) -> Result<Self, Failure> {
+        let opened =
+            Opened::open(&flags.outside, data, LogSource::find_shared, LogSource::for_callers)?;
+        let secrets = payments::secrets(&flags.webhooks, data)?;
+        let handle = runtime.handle().clone();
+        let gateway = payments::opener(flags.lead.payments_url, data, &opened, &secrets, handle);
+        let engine = engine::lead(&opened, (&flags.work, &flags.lead), None, gateway)?;
+        let Opened { clock, log, replicas, .. } = opened;
+        let status = engine::status(&engine, flags.work, "standing by", replicas);
+        let running = Running::new(Arc::clone(&log), clock, Arc::new(status));
+        Ok(Self { log, engine, running })
+    }
+}
+
+impl Service for Process {
+    fn router(&self) -> Router {
+        front(queries::documented(running::router(self.running.clone())))
+    }
+
+    fn engine(&self) -> Option<&Supervisor> {
+        Some(&self.engine)
+    }
+
+    /// Finishes and publishes what was planned.
+    fn stop(self) -> Result<(), Failure> {
+        let stopped = self.engine.stop().map_err(engine::failure);
+        self.log.close();
+        stopped
+    }
+}
