@@ -5,6 +5,7 @@
 
 mod apart;
 mod beside;
+mod clients;
 mod compose;
 mod crash;
 mod doctor;
