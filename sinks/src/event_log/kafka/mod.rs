@@ -5,6 +5,7 @@ mod appends;
 mod cluster;
 mod context;
 mod ends;
+mod fetched;
 mod inspect;
 mod log;
 mod open;

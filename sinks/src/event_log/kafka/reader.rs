@@ -1,4 +1,5 @@
-//! Reads partitions: a client of its own, which fetches ahead on threads of its own.
+//! Reads partitions: a client of its own, which fetches ahead on threads of its own. What was there
+//! when the reader was opened is handed out in the order of append times (`fetched.rs`).
 //!
 //! Offsets may have gaps, also at the end of a partition: what a transaction leaves behind its
 //! records, say. No record tells that such an end is reached. When a reader has been idle for a
@@ -8,6 +9,7 @@
 use super::appends::OUTPUT_ID;
 use super::context::Context;
 use super::ends::Ends;
+use super::fetched::{Fetched, Flow};
 use super::{Cluster, settings};
 use crate::clock::Clock;
 use crate::event_log::{OutputId, ReadError, Reader, Record};
@@ -19,7 +21,6 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,24 +40,13 @@ pub(super) struct KafkaReader {
     ends: Arc<Ends>,
     clock: Clock,
     topics: Vec<(String, Topic)>,
-    partitions: BTreeMap<TopicPartition, Place>,
+    fetched: Fetched,
     /// What [`Reader::wait`] has met.
-    met: Option<Result<Record, ReadError>>,
-    /// All partitions have been read to their ends at the opening.
-    caught_up: bool,
+    met: Option<ReadError>,
     /// When it last read a record or looked at the ends.
     active_at: Duration,
     /// It was at the ends then.
     at_ends: bool,
-}
-
-/// How far a partition is read.
-struct Place {
-    next: u64,
-    /// Its end when the reader was opened.
-    first_end: u64,
-    /// Where it was short of its end and idle when it was last looked at.
-    stuck_at: Option<u64>,
 }
 
 impl KafkaReader {
@@ -67,12 +57,8 @@ impl KafkaReader {
         from: &[(TopicPartition, u64)],
     ) -> Result<Self, ReadError> {
         let partitions: Vec<_> = from.iter().map(|(at, _)| *at).collect();
-        let first_ends = ends.ends(&partitions)?;
-        let place = |((at, next), first_end): (&(TopicPartition, u64), u64)| {
-            (*at, Place { next: *next, first_end, stuck_at: None })
-        };
-        let partitions: BTreeMap<_, _> = from.iter().zip(first_ends).map(place).collect();
-        check(&ends, &partitions)?;
+        let fetched = Fetched::from(from, &ends.ends(&partitions)?);
+        check(&ends, &fetched)?;
         let client = assigned(&settings::consumer(cluster), cluster, from)?;
         let clock = Clock::system();
         Ok(Self {
@@ -83,52 +69,63 @@ impl KafkaReader {
             at_ends: false,
             clock,
             topics: Topic::ALL.into_iter().map(|topic| (cluster.topic(topic), topic)).collect(),
-            partitions,
+            fetched,
             met: None,
-            caught_up: false,
         })
     }
 
-    /// The next record, if one comes in time.
-    fn poll(&mut self, timeout: Duration) -> Result<Option<Record>, ReadError> {
+    /// Takes the next record from the client, if one comes in time.
+    fn poll(&mut self, timeout: Duration) -> Result<bool, ReadError> {
         let error = match self.client.poll(timeout) {
-            None => return Ok(None),
+            None => return Ok(false),
             Some(Ok(message)) => {
                 self.active_at = self.clock.elapsed();
                 self.at_ends = false;
-                return Ok(read(&self.topics, &message));
+                let flow = read(&self.topics, &message).and_then(|r| self.fetched.put(r));
+                drop(message);
+                return flow.map_or(Ok(()), |flow| self.steer(flow)).map(|()| true);
             }
             Some(Err(error)) => error,
         };
         match meaning(&error) {
             Meaning::Lost => {
-                check(&self.ends, &self.partitions)?;
+                check(&self.ends, &self.fetched)?;
                 Err(ReadError::Unavailable(error.to_string()))
             }
             Meaning::Refused => Err(ReadError::Unavailable(error.to_string())),
             // The client goes on by itself when the brokers do.
             Meaning::Passing => {
                 tracing::debug!(%error, "reading");
-                Ok(None)
+                Ok(false)
             }
         }
     }
 
-    fn take(&mut self, record: Record, into: &mut Vec<Record>) -> usize {
-        if let Some(place) = self.partitions.get_mut(&record.partition) {
-            place.next = record.offset + 1;
-        }
-        let bytes = record.key.len() + record.value.len();
-        into.push(record);
-        bytes
+    /// Has the client fetch no more of a partition for now, or go on.
+    fn steer(&self, flow: Flow) -> Result<(), ReadError> {
+        let (at, resume) = match flow {
+            Flow::Pause(at) => (at, false),
+            Flow::Resume(at) => (at, true),
+        };
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition(&self.cluster.topic(at.topic), at.partition.into());
+        let steered = if resume { self.client.resume(&list) } else { self.client.pause(&list) };
+        steered.map_err(|error| ReadError::Unavailable(error.to_string()))
     }
 
-    /// Blocks until a record has come, or what was there at the opening is read.
-    fn catch_up(&mut self) -> Result<Option<Record>, ReadError> {
+    /// The next record to hand out, of what has come.
+    fn next(&mut self) -> Result<Option<Record>, ReadError> {
+        let Some((record, flow)) = self.fetched.take() else { return Ok(None) };
+        flow.map_or(Ok(()), |flow| self.steer(flow))?;
+        Ok(Some(record))
+    }
+
+    /// Blocks until more has come, or what was there at the opening is read.
+    fn catch_up(&mut self) -> Result<(), ReadError> {
         let began = self.clock.elapsed();
-        while self.partitions.values().any(|place| place.next < place.first_end) {
-            if let Some(record) = self.poll(SILENCE)? {
-                return Ok(Some(record));
+        while self.fetched.is_behind() {
+            if self.poll(SILENCE)? {
+                return Ok(());
             }
             self.pass_gaps()?;
             if self.clock.elapsed().saturating_sub(began) > CATCH_UP_TIMEOUT {
@@ -136,8 +133,7 @@ impl KafkaReader {
                 return Err(ReadError::Unavailable(format!("nothing comes from the log: {last}")));
             }
         }
-        self.caught_up = true;
-        Ok(None)
+        Ok(())
     }
 
     /// How long it is idle before it looks at the ends.
@@ -150,8 +146,7 @@ impl KafkaReader {
         if self.clock.elapsed().saturating_sub(self.active_at) < self.look_after() {
             return Ok(());
         }
-        let partitions: Vec<_> = self.partitions.keys().copied().collect();
-        let ends = self.ends.ends(&partitions);
+        let ends = self.ends.ends(&self.fetched.partitions());
         self.active_at = self.clock.elapsed();
         let ends = match ends {
             Ok(ends) => ends,
@@ -160,56 +155,56 @@ impl KafkaReader {
                 return Ok(());
             }
         };
-        let mut short = false;
-        for ((at, place), end) in self.partitions.iter_mut().zip(ends) {
-            let was_stuck = place.stuck_at == Some(place.next);
-            if was_stuck && place.next < end && nothing_at(&self.cluster, *at, place.next)? {
-                place.next = end;
+        for (at, next, end) in self.fetched.stuck(&ends) {
+            if nothing_at(&self.cluster, at, next)? {
+                self.fetched.pass(at, end);
             }
-            place.stuck_at = (place.next < end).then_some(place.next);
-            short |= place.stuck_at.is_some();
         }
-        self.at_ends = !short;
+        self.at_ends = self.fetched.are_at(&ends);
         Ok(())
     }
 }
 
 impl Reader for KafkaReader {
     fn read(&mut self, bytes_max: usize, into: &mut Vec<Record>) -> Result<(), ReadError> {
-        let mut bytes = 0;
         if let Some(met) = self.met.take() {
-            bytes += self.take(met?, into);
+            return Err(met);
         }
+        let mut bytes = 0;
         while bytes < bytes_max {
-            let record = match self.poll(Duration::ZERO)? {
-                None if bytes > 0 => return Ok(()),
-                None if self.caught_up => return self.pass_gaps(),
-                None => self.catch_up()?,
-                record => record,
-            };
-            let Some(record) = record else { return Ok(()) };
-            bytes += self.take(record, into).max(1);
+            if let Some(record) = self.next()? {
+                bytes += (record.key.len() + record.value.len()).max(1);
+                into.push(record);
+            } else if !self.poll(Duration::ZERO)? {
+                if bytes > 0 {
+                    return Ok(());
+                }
+                if !self.fetched.is_behind() {
+                    return self.pass_gaps();
+                }
+                self.catch_up()?;
+            }
         }
         Ok(())
     }
 
     fn wait(&mut self, timeout: Duration) {
-        if self.met.is_none() {
-            self.met = self.poll(timeout.min(self.look_after())).transpose();
+        if self.met.is_none() && !self.fetched.has_next() {
+            self.met = self.poll(timeout.min(self.look_after())).err();
         }
     }
 
     fn position(&self, partition: TopicPartition) -> u64 {
-        self.partitions.get(&partition).map_or(0, |place| place.next)
+        self.fetched.position(partition)
     }
 }
 
 /// Refuses places that are not on the log.
-fn check(ends: &Ends, partitions: &BTreeMap<TopicPartition, Place>) -> Result<(), ReadError> {
-    let asked: Vec<_> = partitions.keys().copied().collect();
-    let (starts, ends) = (ends.starts(&asked)?, ends.ends(&asked)?);
-    for ((partition, place), (start, end)) in partitions.iter().zip(starts.into_iter().zip(ends)) {
-        let (partition, asked) = (*partition, place.next);
+fn check(ends: &Ends, fetched: &Fetched) -> Result<(), ReadError> {
+    let partitions = fetched.partitions();
+    let (starts, ends) = (ends.starts(&partitions)?, ends.ends(&partitions)?);
+    for (partition, (start, end)) in partitions.into_iter().zip(starts.into_iter().zip(ends)) {
+        let asked = fetched.next(partition);
         if asked < start {
             return Err(ReadError::BelowStart { partition, asked, start });
         }
