@@ -27,7 +27,8 @@ pub(crate) struct Keyed {
     /// The caller's name for this request: the same whenever it is repeated.
     #[param(rename = "Idempotency-Key", pattern = "^[!-~]{1,255}$")]
     idempotency_key: String,
-    /// `wait=N`: answer when it is decided, or after N seconds, 1 to 30.
+    /// `wait=N`: answer when it is decided, or after N seconds, 1 to 30. A process that has no
+    /// views, as `watermart ingest`, does not wait: the answer is 202 without `Preference-Applied`.
     #[param(rename = "Prefer", required = false, example = "wait=5")]
     prefer: String,
 }
@@ -37,7 +38,8 @@ pub(crate) struct Keyed {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "describes headers; `Call` takes them")]
 pub(crate) struct Waiting {
-    /// `wait=N`: answer when it is decided, or after N seconds, 1 to 30.
+    /// `wait=N`: answer when it is decided, or after N seconds, 1 to 30. A process that has no
+    /// views, as `watermart ingest`, does not wait: the answer is 202 without `Preference-Applied`.
     #[param(rename = "Prefer", required = false, example = "wait=5")]
     prefer: String,
 }
@@ -50,7 +52,8 @@ pub(crate) struct Conditional {
     /// The `ETag` of the listing that the caller saw; a stale one is refused.
     #[param(rename = "If-Match", required = false, pattern = r#"^"[0-9]{1,18}(\.[0-9]{1,18})?"$"#)]
     if_match: String,
-    /// `wait=N`: answer when it is decided, or after N seconds, 1 to 30.
+    /// `wait=N`: answer when it is decided, or after N seconds, 1 to 30. A process that has no
+    /// views, as `watermart ingest`, does not wait: the answer is 202 without `Preference-Applied`.
     #[param(rename = "Prefer", required = false, example = "wait=5")]
     prefer: String,
 }

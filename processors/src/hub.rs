@@ -62,7 +62,8 @@ pub struct State {
     pub to_publish: VecDeque<Finished>,
     /// Finished epochs' rows that the view writer has not taken.
     pub to_view: VecDeque<(EpochInfo, Vec<Row>)>,
-    spooled: usize,
+    /// Events and rows finished and not yet out.
+    pub(crate) spooled: usize,
     /// Vectors of epochs that are out, to be filled again.
     spare: Vec<Vec<Decided>>,
     /// What was decided here, and what the plans say was.
@@ -232,12 +233,6 @@ impl State {
     #[must_use]
     pub const fn failed(&self) -> bool {
         self.failure.is_some()
-    }
-
-    /// Events and rows finished and not yet out.
-    #[cfg(test)]
-    pub(crate) const fn spooled(&self) -> usize {
-        self.spooled
     }
 
     /// Whether the claim in force is this process's own.

@@ -27,14 +27,15 @@ function fill(id, rows, empty) {
   at(id).replaceChildren(...lines);
 }
 
-// A partition whose end the log does not tell makes its topic's end unknown.
+// A partition whose end the log does not tell makes its topic's end unknown; a process that decides
+// nothing does not know what is applied.
 function byTopic(log) {
   const topics = new Map();
   for (const [name, { end, applied }] of Object.entries(log)) {
     const topic = name.slice(0, name.lastIndexOf("/"));
     const sum = topics.get(topic) ?? { end: 0, applied: 0 };
     sum.end = end === null || sum.end === null ? null : sum.end + end;
-    sum.applied += applied;
+    sum.applied = applied === null || sum.applied === null ? null : sum.applied + applied;
     topics.set(topic, sum);
   }
   return topics;
@@ -59,16 +60,16 @@ const RULES = {
 function figures(status) {
   const topics = byTopic(status.log);
   const all = [...topics.values()];
-  const unknown = all.some(({ end }) => end === null);
+  const unknown = all.some(({ end, applied }) => end === null || applied === null);
   const behind = all.reduce((sum, { end, applied }) => sum + Math.max(0, end - applied), 0);
   for (const { name, rows } of status.views) if (document.getElementById(name)) show(name, known(rows));
   show("behind", known(unknown ? null : behind));
-  show("lag", span(Math.max(...status.views.map((view) => view.lag_ms))));
+  show("lag", status.views.length > 0 ? span(Math.max(...status.views.map((view) => view.lag_ms))) : "no views here");
   show("dead_letters", known(status.dead_letters));
   at("dead_letters").className = status.dead_letters > 0 ? "bad" : "";
   show("epoch", known(status.epoch));
   show("age", status.epoch_age_ms === null ? "never" : `${span(status.epoch_age_ms)} ago`);
-  show("now", status.now.replace("T", " ").replace("Z", ""));
+  show("now", status.now === null ? "unknown" : status.now.replace("T", " ").replace("Z", ""));
   show("version", status.version);
   show("generation", known(status.generation));
   show("workers", `${known(status.workers)} ${status.workers === 1 ? "worker" : "workers"}`);
@@ -108,9 +109,11 @@ async function refresh() {
     const broken = render(await status.json());
     document.body.classList.remove("stale");
     const alarm = broken.length > 0 ? `Alarm: ${broken.join(", ")} broken, the server's log says where` : "";
-    const closed = ready.ok ? "" : `Not ready: ${(await ready.json()).detail}`;
+    const answer = await ready.json();
+    const closed = ready.ok ? "" : `Not ready: ${answer.detail}`;
     const wrong = [closed, alarm].filter((text) => text).join(". ");
-    say(wrong || "Open: orders are taken and decided", wrong ? "bad" : "good");
+    const open = answer.status === "standing by" ? "Standing by: another process decides" : "Open: this process does its part";
+    say(wrong || open, wrong ? "bad" : "good");
   } catch (error) {
     document.body.classList.add("stale");
     say(`No answer, figures are old: ${error.message}`, "bad");

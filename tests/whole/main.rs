@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
+mod apart;
 mod beside;
+mod clients;
 mod compose;
 mod crash;
 mod doctor;

@@ -93,8 +93,13 @@ pub(crate) fn run(data: &Path, arguments: &[&str]) -> Output {
 impl Shop {
     /// Starts a shop on `data` and waits until it is ready.
     pub(crate) fn start(data: &Path, arguments: &[&str]) -> Self {
+        Self::start_part("up", data, arguments)
+    }
+
+    /// The same, of one part of the shop.
+    pub(crate) fn start_part(part: &str, data: &Path, arguments: &[&str]) -> Self {
         let mut process = command(data)
-            .args(["up", "--port", "0", "--json"])
+            .args([part, "--port", "0", "--json"])
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()

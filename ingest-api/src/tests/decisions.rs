@@ -136,3 +136,12 @@ async fn what_is_not_decided_in_time_is_202() {
     assert_eq!((answer.status.as_u16(), &answer.body["id"]), (202, &json!(id.to_string())));
     assert_eq!(answer.header("preference-applied"), None);
 }
+
+#[tokio::test]
+async fn who_sees_no_decisions_answers_that_the_action_is_taken_and_does_not_wait() {
+    let shop = Shop::way_in(taking());
+    let answer = shop.ask(request("POST", "/v1/checkouts", &WAIT, CHECKOUT)).await;
+    assert_eq!(answer.status, 202);
+    assert_eq!(answer.header("preference-applied"), None);
+    assert!(answer.body["id"].as_str().is_some_and(|id| OrderId::parse(id).is_some()));
+}

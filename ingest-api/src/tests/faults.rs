@@ -55,3 +55,27 @@ async fn a_batch_of_which_the_log_took_a_part_says_which() {
     assert_eq!(results[2]["body"]["code"], "log_unavailable");
     assert_eq!(results[2]["body"]["request_id"].as_str(), answer.header("x-request-id"));
 }
+
+#[tokio::test]
+async fn a_refusal_is_told_for_a_while_unless_something_is_taken_since() {
+    let full = Arc::new(Mutex::new(true));
+    let is_full = Arc::clone(&full);
+    let shop = Shop::way_in(Arc::new(Told(move |_| {
+        let taken = Appended { offset: 0, appended_at: super::shop::NOW };
+        let full = *is_full.lock().expect("no panic");
+        let answer =
+            if full { Err(AppendError::NotAppended("full".to_owned())) } else { Ok(taken) };
+        Appending::ready(vec![answer])
+    })));
+    assert_eq!(shop.ingest.refused(), None);
+    shop.post("/v1/checkouts", "k", CHECKOUT).await;
+    assert_eq!(shop.ingest.refused().as_deref(), Some("could not append: full"));
+    shop.clock.advance(Duration::from_secs(5));
+    assert_eq!(shop.ingest.refused(), None, "who is sent nothing comes back");
+
+    shop.post("/v1/checkouts", "k", CHECKOUT).await;
+    assert!(shop.ingest.refused().is_some());
+    *full.lock().expect("no panic") = false;
+    shop.post("/v1/checkouts", "k", CHECKOUT).await;
+    assert_eq!(shop.ingest.refused(), None);
+}

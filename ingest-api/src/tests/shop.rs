@@ -63,15 +63,29 @@ impl Shop {
 
     fn over(dir: TempDir, clock: Clock, log: Arc<dyn EventLog>, limits: Limits) -> Self {
         let views = Arc::new(EmbeddedViews::open(&dir.path().join("views")).expect("views"));
-        let codec = Arc::new(Codec::compiled());
-        let ports = Ports {
-            log: Arc::clone(&log),
-            codec: Arc::clone(&codec),
-            decisions: Some(Decisions {
-                views: Arc::clone(&views) as Arc<dyn ViewStore>,
-                resources: Arc::new(Urls),
-            }),
+        let decisions = Decisions {
+            views: Arc::clone(&views) as Arc<dyn ViewStore>,
+            resources: Arc::new(Urls),
         };
+        Self::of(dir, clock, log, limits, (views, Some(decisions)))
+    }
+
+    /// Of a process that sees no decisions.
+    pub(super) fn way_in(log: Arc<dyn EventLog>) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let views = Arc::new(EmbeddedViews::open(&dir.path().join("views")).expect("views"));
+        Self::of(dir, Clock::manual(NOW), log, Limits::default(), (views, None))
+    }
+
+    fn of(
+        dir: TempDir,
+        clock: Clock,
+        log: Arc<dyn EventLog>,
+        limits: Limits,
+        (views, decisions): (Arc<EmbeddedViews>, Option<Decisions>),
+    ) -> Self {
+        let codec = Arc::new(Codec::compiled());
+        let ports = Ports { log: Arc::clone(&log), codec: Arc::clone(&codec), decisions };
         let file = dir.path().join("secrets");
         std::fs::write(&file, "first\nsecond\n").expect("a file");
         let secrets = Secrets::load(&file).expect("two secrets");

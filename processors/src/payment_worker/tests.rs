@@ -8,13 +8,13 @@ use super::*;
 use bytes::Bytes;
 use schemas::codec::Codec;
 use schemas::envelope::{Envelope, Role};
-use schemas::events::Event;
 use schemas::events::customer_actions::PaymentOutcome::{
     Authorized, Captured, Declined, Refunded, Voided,
 };
 use schemas::events::customer_actions::{PaymentOutcome, PaymentReported};
 use schemas::events::payment_requests::PaymentRequested;
 use schemas::events::payment_requests::PaymentVerb::{self, Authorize, Capture, Refund, Void};
+use schemas::events::{Event, EventKind};
 use schemas::id::{CustomerId, EventId, OrderId, PaymentMethod};
 use schemas::money::Currency;
 use schemas::time::Timestamp;
@@ -24,7 +24,8 @@ use sinks::event_log::{NewRecord, OutputId, Record};
 use sinks::payment_gateway::embedded::{Sandbox, Webhook};
 use sinks::payment_gateway::signature::Secrets;
 use sinks::payment_gateway::{Attempt, Call, GatewayError};
-use sinks::schema_registry::Schemas;
+use sinks::schema_registry::embedded::Compiled;
+use sinks::schema_registry::{RegistryError, SchemaRegistry, Schemas, Version};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::mpsc;
@@ -112,8 +113,12 @@ impl Story {
     }
 
     fn worker(&self) -> PaymentWorker {
+        self.worker_with(Schemas::embedded())
+    }
+
+    fn worker_with(&self, schemas: Schemas) -> PaymentWorker {
         let bank: Arc<dyn PaymentGateway> = Arc::<Bank>::clone(&self.bank);
-        let (log, schemas) = (Arc::clone(&self.log), Schemas::embedded());
+        let log = Arc::clone(&self.log);
         PaymentWorker::start(log, schemas, bank, self.clock.clone())
     }
 
@@ -231,6 +236,38 @@ fn a_request_is_called_once_under_its_place_on_the_log_however_often_it_is_publi
     story.hears(&[heard_call("3/1/1"), heard_call("3/1/2")]);
     worker.stop().unwrap();
     assert!(story.heard.try_recv().is_err());
+}
+
+/// A registry that is away when it is first asked.
+#[derive(Default)]
+struct Away(AtomicBool);
+
+impl SchemaRegistry for Away {
+    fn register(&self, kind: EventKind) -> Result<u32, RegistryError> {
+        Compiled.register(kind)
+    }
+    fn versions(&self, kind: EventKind) -> Result<Vec<Version>, RegistryError> {
+        Compiled.versions(kind)
+    }
+    fn schema(&self, id: u32) -> Result<String, RegistryError> {
+        if self.0.swap(true, Ordering::SeqCst) {
+            return Compiled.schema(id);
+        }
+        Err(RegistryError::Unavailable("it is away".to_owned()))
+    }
+}
+
+#[test]
+fn a_request_waits_for_its_schema() {
+    let story = Story::new(true);
+    story.request(Authorize, 0);
+    // It knows nothing, as if another build had written the request.
+    let away = Arc::new(Away::default());
+    let asked = Arc::clone(&away);
+    let worker = story.worker_with(Schemas::over(Codec::reading(), away));
+    story.hears(&[heard_ask("3/1/0"), heard_call("3/1/0")]);
+    assert!(asked.0.load(Ordering::SeqCst));
+    worker.stop().unwrap();
 }
 
 #[test]

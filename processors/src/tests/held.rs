@@ -245,7 +245,7 @@ fn a_follower_waits_for_a_schema_that_the_leader_knew() {
     followers.tell(OTHERS, compiled::schema(day.kind));
     follower.engine.wait_until(|state| state.plans_read_to >= plans_end).unwrap();
     assert_eq!(day.is_over(&follower), 0);
-    follower.is(Standing::Follows);
+    follower.is(Standing::Waits);
     let states = [leader, follower].map(|process| process.engine.stop_with_dump().unwrap());
     assert!(states[0] == states[1], "the follower's state is the leader's");
 }

@@ -218,12 +218,12 @@ fn who_takes_over_publishes_what_the_leader_did_not_get_to() {
     second.is(Standing::Follows);
     second.passes(SILENCE);
     second.is(Standing::Leads);
-    second.engine.wait_until(|state| state.spooled() == 0).unwrap();
+    second.engine.wait_until(|state| state.spooled == 0).unwrap();
     let published = each_output_once(log.as_ref());
     assert!(published > 0);
     // The old leader finds its outputs on the log, and lets go of them.
     first.is(Standing::Follows);
-    first.engine.wait_until(|state| state.spooled() == 0).unwrap();
+    first.engine.wait_until(|state| state.spooled == 0).unwrap();
     for process in [first, second] {
         process.engine.stop().unwrap();
     }
@@ -245,7 +245,7 @@ fn a_follower_keeps_up_and_never_claims_nor_appends() {
         process.has_applied(said);
     }
     // Its outputs go nowhere: what is on the log is the leader's.
-    follower.engine.wait_until(|state| state.spooled() == 0).unwrap();
+    follower.engine.wait_until(|state| state.spooled == 0).unwrap();
     let published = each_output_once(log.as_ref());
     let states = [leader.engine.stop_with_dump().unwrap()];
 

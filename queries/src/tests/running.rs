@@ -2,7 +2,7 @@
 
 use super::shop::{NOON, SaidEnds, Shop, actions_of, asking, order, stock};
 use crate::running::{self, Running};
-use crate::{EngineStatus, Invariant, ProcessStatus, documented};
+use crate::{EngineStatus, Held, Invariant, ProcessStatus, documented};
 use axum::http::Method;
 use edge::front::front;
 use schemas::topic::TopicPartition;
@@ -14,6 +14,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+fn held() -> Held {
+    Held { partition: "watermart.product-actions/3".to_owned(), offset: 7, schema_id: 9 }
+}
+
 #[tokio::test]
 async fn status_tells_how_far_the_log_is_applied() {
     let shop = Shop::open();
@@ -22,6 +26,7 @@ async fn status_tells_how_far_the_log_is_applied() {
         let mut engine = shop.engine.lock().unwrap();
         engine.epoch = 1;
         engine.dead_letters = 2;
+        engine.held = vec![held()];
         engine.invariants.insert("I1", Invariant { checked: 8, breaches: 0 });
     }
     shop.epoch(1, &[(own, 4)], order("C1", 1, OrderState::Requested));
@@ -40,6 +45,10 @@ async fn status_tells_how_far_the_log_is_applied() {
         ("checkpoint", json!(null)),
         ("invariants", json!({"I1": {"checked": 8, "breaches": 0}})),
         ("dead_letters", json!(2)),
+        (
+            "held",
+            json!([{"partition": "watermart.product-actions/3", "offset": 7, "schema_id": 9}]),
+        ),
     ];
     for (field, value) in expected {
         assert_eq!(status[field], value, "{field}");
@@ -137,6 +146,7 @@ async fn metrics_say_the_same_as_status() {
     let own = actions_of("C1");
     let breached = Invariant { checked: 5, breaches: 1 };
     shop.engine.lock().unwrap().invariants.insert("I2", breached);
+    shop.engine.lock().unwrap().held.push(held());
     shop.epoch(1, &[(own, 4)], vec![stock("P1", "A", [1, 1, 0, 0, 0], 1)]);
     shop.views.flush().unwrap();
     shop.ends(&[(own, 6)]);
@@ -148,6 +158,7 @@ async fn metrics_say_the_same_as_status() {
         format!("watermart_records_applied_total{{partition=\"{own}\"}} 4"),
         format!("watermart_lag_records{{partition=\"{own}\"}} 2"),
         "watermart_view_rows{view=\"stock\"} 1".to_owned(),
+        "watermart_held_partitions 1".to_owned(),
         "watermart_invariant_breaches_total{invariant=\"I2\"} 1".to_owned(),
     ] {
         assert!(reply.text.lines().any(|l| l == line), "{line} is not in\n{}", reply.text);

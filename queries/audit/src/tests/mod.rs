@@ -5,9 +5,11 @@ mod scribe;
 mod story;
 mod views;
 
-use crate::{Invariant, Ledger, Report, audit};
+use crate::{AuditError, Invariant, Ledger, Place, Report, audit};
 use schemas::events::Event;
+use schemas::topic::{Topic, TopicPartition};
 use scribe::Scribe;
+use sinks::event_log::EventLog as _;
 
 /// Leaves a decision as it is.
 fn honest(event: Event) -> Vec<Event> {
@@ -46,6 +48,23 @@ fn a_clean_day_passes_and_is_covered() {
     assert_eq!((units.available, units.reserved, units.allocated), (5, 0, 2));
     let money = report.totals.money[0];
     assert_eq!((money.authorized, money.captured), (1_000, 1_000));
+}
+
+#[test]
+fn of_a_record_whose_schema_is_unknown_there_is_no_opinion() {
+    let mut scribe = story::day(honest);
+    scribe.ask_unreadably(5, 70_000);
+    assert!(judge(&scribe).ok, "held back, it is in no plan");
+    scribe.plan();
+    let refused = audit(&scribe.log, &scribe.schemas, None, None).expect_err("no report");
+    let partition = TopicPartition::of_group(Topic::CustomerActions, 5);
+    let offset = scribe.log.ends(&[partition]).unwrap()[0] - 1;
+    let place = Place { partition, offset };
+    assert!(
+        matches!(refused, AuditError::UnknownSchema { place: at, schema: 70_000, .. }
+            if at == place),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -124,6 +124,14 @@ impl Scribe {
         self.ends[at.input_index().unwrap()] = offset + 1;
     }
 
+    /// A customer's action with a schema that nobody here knows.
+    pub(super) fn ask_unreadably(&mut self, group: u16, schema: u32) {
+        let at = TopicPartition::of_group(Topic::CustomerActions, group);
+        let value = [&[0], &schema.to_be_bytes()[..], &[1, 2, 3]].concat();
+        let offset = self.append(at, value, None);
+        self.ends[at.input_index().unwrap()] = offset + 1;
+    }
+
     /// Plans all that was asked.
     pub(super) fn plan(&mut self) -> Vec<u8> {
         self.plan_with(Vec::new())

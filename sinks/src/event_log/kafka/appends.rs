@@ -24,7 +24,8 @@ use tokio::sync::oneshot;
 
 /// The header of an output's id.
 pub(super) const OUTPUT_ID: &str = "watermart-id";
-/// How long closing waits for what is under way, if appends have no time of their own.
+/// How long closing waits for what is under way before it calls that unknown, twice at most: a
+/// process that stops has 10 s for everything.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// What a record costs in the client's memory besides its key and value.
 const OVERHEAD_BYTES: usize = 256;

@@ -1,0 +1,144 @@
+//! The parts of a shop as processes of their own, on one log of a real broker.
+
+use crate::servers;
+use crate::shop::{Ask, Shop, basket};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// What runs, each part in a directory of its own.
+struct Parts {
+    url: String,
+    dirs: Vec<TempDir>,
+}
+
+impl Parts {
+    fn new() -> Self {
+        Self { url: servers::log_url(), dirs: Vec::new() }
+    }
+
+    /// Starts one more process and waits until it is ready.
+    fn start(&mut self, part: &str, flags: &[&str]) -> Shop {
+        let dir = TempDir::new().unwrap();
+        let flags = [&["--log-url", &self.url, "--single-broker"], flags].concat();
+        let process = Shop::start_part(part, dir.path(), &flags);
+        self.dirs.push(dir);
+        process
+    }
+}
+
+fn paths(process: &Shop) -> Vec<String> {
+    let api = process.ask(Ask::get("/openapi.json")).body;
+    api["paths"].as_object().unwrap().keys().cloned().collect()
+}
+
+fn status(process: &Shop) -> Value {
+    process.ask(Ask::get("/v1/status")).body
+}
+
+fn ready(process: &Shop) -> Value {
+    process.ask(Ask::get("/readyz")).body["status"].clone()
+}
+
+/// Sets a product up with so many units, and waits until that can be read.
+fn stock(way_in: &Shop, way_out: &Shop, units: u32) {
+    let warehouse = json!({ "name": "A", "region": "eu", "priority": 10 });
+    let put = Ask::put("/v1/warehouses/A", warehouse).and_wait();
+    assert_eq!(way_in.ask(put).status, 202, "the way in sees no decisions");
+    let listing = json!({
+        "seller_id": "s1", "name": "P1", "description": "", "category": "things",
+        "brand": "b", "price": 500, "currency": "USD", "attributes": {}, "image_urls": [],
+        "order_quantity_max": null,
+    });
+    assert_eq!(way_in.ask(Ask::put("/v1/products/P1", listing)).status, 202);
+    let receipt = json!({ "warehouse_id": "A", "quantity": units, "reference": "first" });
+    let post = Ask::post("/v1/products/P1/stock/receipts", "first", receipt);
+    let position = way_in.ask(post).body["position"].as_str().unwrap().to_owned();
+    let read = way_out.ask(Ask::get(&format!("/v1/products/P1/stock?after={position}&wait=30")));
+    assert_eq!((read.status, &read.body["available"]), (200, &json!(units)));
+}
+
+/// Asks for orders; gives their ids.
+fn order(way_in: &Shop, keys: std::ops::Range<u32>) -> Vec<String> {
+    let ask = |n: u32| {
+        let method = if n.is_multiple_of(2) { "tok_ok" } else { "tok_twice" };
+        let body = basket(&format!("C{n}"), method, &[("P1", 1)]);
+        Ask::post("/v1/checkouts", &format!("k{n}"), body)
+    };
+    let answers = way_in.ask_all(keys.map(ask).collect());
+    let id = |answer: Option<crate::shop::Answer>| {
+        answer.unwrap().body["id"].as_str().unwrap().to_owned()
+    };
+    answers.into_iter().map(id).collect()
+}
+
+/// Waits until an order is paid for: each change of it is waited for by the epoch after it.
+fn paid(way_out: &Shop, order: &str) {
+    let mut epoch = 0;
+    loop {
+        let read = Ask::get(&format!("/v1/orders/{order}?after=e{epoch}&wait=30"));
+        let read = way_out.ask(read);
+        assert_eq!(read.status, 200, "{read:?}");
+        let payment = &read.body["payment"];
+        if read.body["state"] == "confirmed" && payment["captured"] == payment["amount"] {
+            return;
+        }
+        epoch = status(way_out)["epoch"].as_u64().unwrap() + 1;
+    }
+}
+
+#[test]
+#[ignore = "needs servers: compose/servers test"]
+fn the_follower_takes_over_and_every_order_is_paid_once() {
+    let mut parts = Parts::new();
+    let first = parts.start("process", &[]);
+    let (way_in, way_out) = (parts.start("ingest", &[]), parts.start("query", &[]));
+    stock(&way_in, &way_out, 1_000);
+    let second = parts.start("process", &[]);
+    let other_out = parts.start("query", &[]);
+    assert_eq!([ready(&first), ready(&second)], [json!("ok"), json!("standing by")]);
+    assert_eq!([ready(&way_in), ready(&way_out)], [json!("ok"), json!("ok")]);
+    assert_eq!(status(&second)["standing"], "follows");
+    assert_eq!(status(&way_in)["log_replication"], 1);
+
+    let mut orders = order(&way_in, 0..60);
+    first.kill();
+    // Nobody leads: actions are taken, and what is read is old or said to be.
+    orders.extend(order(&way_in, 60..120));
+    let last = orders.last().unwrap();
+    let strong = way_out.ask(Ask::get(&format!("/v1/orders/{last}?wait=1")));
+    assert_eq!((strong.status, &strong.body["code"]), (503, &json!("view_behind")));
+    assert_eq!(way_out.ask(Ask::get("/v1/products/P1")).status, 200, "eventual is answered");
+
+    for order in &orders {
+        paid(&way_out, order);
+    }
+    assert_eq!(
+        [ready(&second), status(&second)["standing"].clone()],
+        [json!("ok"), json!("leads")]
+    );
+    let after = format!("?after=e{}", status(&second)["epoch"]);
+    for order in &orders {
+        let path = format!("/v1/orders/{order}{after}");
+        let both = [&way_out, &other_out].map(|way_out| way_out.ask(Ask::get(&path)));
+        assert_eq!(both[0], both[1], "each query has the same");
+        assert_eq!(both[0].body["payment"]["captured"], 500);
+    }
+    let stock = way_out.ask(Ask::get(&format!("/v1/products/P1/stock{after}"))).body;
+    assert_eq!((&stock["allocated"], &stock["available"]), (&json!(120), &json!(880)));
+    let stopped = [second, way_in, way_out, other_out].map(Shop::stop);
+    assert_eq!(stopped, [Some(0); 4]);
+}
+
+#[test]
+#[ignore = "needs servers: compose/servers test"]
+fn each_part_has_its_own_routes() {
+    let mut parts = Parts::new();
+    let running = ["/livez", "/metrics", "/readyz", "/v1/status"];
+    let process = parts.start("process", &["--take-over"]);
+    assert_eq!(paths(&process), running);
+    let (way_in, way_out) = (paths(&parts.start("ingest", &[])), paths(&parts.start("query", &[])));
+    let has = |paths: &[String], path: &str| paths.iter().any(|p| p == path);
+    assert!(has(&way_in, "/v1/checkouts") && !has(&way_in, "/v1/orders/{order_id}"), "{way_in:?}");
+    assert!(has(&way_out, "/v1/orders/{order_id}") && !has(&way_out, "/v1/checkouts"));
+    assert!(running.iter().all(|path| has(&way_in, path) && has(&way_out, path)));
+}
