@@ -247,7 +247,7 @@ fn places(text: &str) -> Vec<&'static str> {
 
 #[test]
 fn no_file_names_a_place_of_one_machine() {
-    for ending in [".rs", ".md", ".toml", ".py", "run"] {
+    for ending in [".rs", ".md", ".toml", ".py", ".yaml", "run", "servers"] {
         for (path, text) in files(ending) {
             assert_eq!(places(&text), [""; 0], "{path}");
         }
