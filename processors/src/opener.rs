@@ -101,6 +101,8 @@ impl Opener {
             Read::Planned(valid) => {
                 self.heard(&mut state, led);
                 state.expect_digests(&valid.plan.digests)?;
+                // Opening may have to wait; who waits for what is planned need not.
+                hub.notify();
                 return self.open(&hub, state, &valid);
             }
             Read::Drain(generation) => state.drained = Some(generation),
