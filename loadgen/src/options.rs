@@ -40,6 +40,9 @@ pub struct Options {
     /// Where the shop is
     #[arg(long, env = "WATERMART_URL", default_value = "http://127.0.0.1:8080")]
     pub url: String,
+    /// Where it is read, if its parts run apart: a `watermart query`. Without it, at --url
+    #[arg(long, env = "WATERMART_QUERY_URL")]
+    pub query_url: Option<String>,
     /// Checkouts a second, on average (Poisson arrivals)
     #[arg(long, env = "WATERMART_RATE", default_value_t = 1000.0)]
     pub rate: f64,

@@ -41,7 +41,7 @@ pub(crate) async fn run(options: &Options) -> Result<Report, Error> {
     let (schedule, split) = schedule(&baskets, speed);
     tell(&baskets, &schedule, split);
     let clock = Clock::start();
-    let (shop, name) = (Shop::at(&options.url), clock.run_name());
+    let (shop, name) = (Shop::at(&options.url, options.query_url.as_deref()), clock.run_name());
     let ledger = Ledger::open(options.ledger.as_deref(), clock)?;
     let receipts = receipts(&schedule, options.replay.stock_factor, &name);
     let mut filler = Filler::of(&shop, clock, &ledger);

@@ -373,7 +373,7 @@ mod tests {
             key: 0,
         };
         let schedule = Schedule { checkouts: vec![checkout], lines: vec![] };
-        let (clock, shop) = (Clock::start(), Shop::at("http://nowhere"));
+        let (clock, shop) = (Clock::start(), Shop::at("http://nowhere", None));
         let ledger = Ledger::open(None, clock).unwrap();
         let requests = crate::requests::prepare(&schedule, 1, "run");
         let order_id = OrderId::new(0, [1; 16]);

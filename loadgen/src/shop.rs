@@ -23,7 +23,10 @@ const IDLE_CONNECTIONS_MAX: usize = 512;
 #[derive(Clone, Debug)]
 pub(crate) struct Shop {
     client: Client<HttpConnector, Full<Bytes>>,
+    /// Where actions go.
     url: String,
+    /// Where reads go: another process, if the shop's parts run apart.
+    query_url: String,
 }
 
 /// A whole answer.
@@ -54,21 +57,28 @@ impl fmt::Display for Failure {
 pub(crate) type Headers<'a> = &'a [(&'static str, &'a str)];
 
 impl Shop {
-    pub(crate) fn at(url: &str) -> Self {
+    /// The shop that takes actions at `url`, and reads there too unless at `query_url`.
+    pub(crate) fn at(url: &str, query_url: Option<&str>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             .build(connector);
-        Self { client, url: url.trim_end_matches('/').to_owned() }
+        let [url, query_url] =
+            [url, query_url.unwrap_or(url)].map(|url| url.trim_end_matches('/').to_owned());
+        Self { client, url, query_url }
     }
 
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
+    pub(crate) fn query_url(&self) -> &str {
+        &self.query_url
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Result<Answer, Failure> {
-        self.ask(Method::GET, path, &[], Bytes::new()).await
+        self.ask(Method::GET, format!("{}{path}", self.query_url), &[], Bytes::new()).await
     }
 
     pub(crate) async fn post(
@@ -77,17 +87,17 @@ impl Shop {
         headers: Headers<'_>,
         body: Bytes,
     ) -> Result<Answer, Failure> {
-        self.ask(Method::POST, path, headers, body).await
+        self.ask(Method::POST, format!("{}{path}", self.url), headers, body).await
     }
 
     async fn ask(
         &self,
         method: Method,
-        path: &str,
+        uri: String,
         headers: Headers<'_>,
         body: Bytes,
     ) -> Result<Answer, Failure> {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        let mut request = Request::builder().method(method).uri(uri);
         if !body.is_empty() {
             request = request.header("content-type", "application/json");
         }

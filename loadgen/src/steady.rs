@@ -22,7 +22,7 @@ pub(crate) const AWAITED: Duration = Duration::from_secs(10);
 /// Fills the shop, and reports how fast that was acknowledged.
 pub(crate) async fn stock(options: &Options) -> Result<Report, Error> {
     let clock = Clock::start();
-    let shop = Shop::at(&options.url);
+    let shop = Shop::at(&options.url, options.query_url.as_deref());
     let ledger = Ledger::open(options.ledger.as_deref(), clock)?;
     let mut filler = Filler::of(&shop, clock, &ledger);
     fill_all(&mut filler, options.products, &clock.run_name()).await?;
@@ -51,7 +51,7 @@ pub(crate) async fn run(options: &Options) -> Result<Report, Error> {
         return Err(Error::Usage(text.to_owned()));
     }
     let clock = Clock::start();
-    let (shop, name) = (Shop::at(&options.url), clock.run_name());
+    let (shop, name) = (Shop::at(&options.url, options.query_url.as_deref()), clock.run_name());
     let ledger = Ledger::open(options.ledger.as_deref(), clock)?;
     if !is_filled(&shop, options.products).await? {
         fill_all(&mut Filler::of(&shop, clock, &ledger), options.products, &name).await?;
@@ -171,7 +171,7 @@ async fn is_filled(shop: &Shop, products: u32) -> Result<bool, Error> {
             Err(Error::Setup { what: path, detail })
         }
         Err(Failure::NotSent(detail) | Failure::Unknown(detail)) => {
-            Err(Error::Unreachable { url: shop.url().to_owned(), detail })
+            Err(Error::Unreachable { url: shop.query_url().to_owned(), detail })
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::requests::{self, Request};
 use crate::run::{Findings, Pace, Run};
 use crate::schedule::{Checkout, Schedule, currency, payment_method, price, product, region};
 use crate::shop::Shop;
+use bytes::Bytes;
 use schemas::events::lines::OrderLine;
 use schemas::id::{CustomerId, OrderId};
 use schemas::time::Timestamp;
@@ -67,7 +68,7 @@ struct Story<'a> {
 async fn drive(url: &str, story: Story<'_>) -> (Findings, Vec<(Asked, Told)>) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ledger");
-    let (clock, shop) = (Clock::start(), Shop::at(url));
+    let (clock, shop) = (Clock::start(), Shop::at(url, None));
     let ledger = Ledger::open(Some(&path), clock).unwrap();
     let schedule = schedule(story.due);
     let requests = requests::prepare(&schedule, story.batch, "run");
@@ -246,7 +247,7 @@ async fn orders_count_by_when_they_were_confirmed() {
     .await;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ledger");
-    let (clock, shop) = (Clock::start(), Shop::at(&url));
+    let (clock, shop) = (Clock::start(), Shop::at(&url, None));
     let ledger = Ledger::open(Some(&path), clock).unwrap();
     let orders: Vec<OrderId> = (1..=7).map(order).collect();
     let states = outcomes::read_all(&shop, clock, &orders, deadline, &ledger).await;
@@ -261,7 +262,7 @@ async fn orders_count_by_when_they_were_confirmed() {
 async fn fill(url: &str) -> (Result<(), String>, Vec<LedgerEntry>) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ledger");
-    let (clock, shop) = (Clock::start(), Shop::at(url));
+    let (clock, shop) = (Clock::start(), Shop::at(url, None));
     let ledger = Ledger::open(Some(&path), clock).unwrap();
     let mut filler = Filler::of(&shop, clock, &ledger);
     let filled = filler.ask("products", fill::products(2), 2).await;
@@ -293,4 +294,22 @@ async fn filling_ends_at_what_the_shop_does_not_take() {
     let (filled, told) = fill(&url).await;
     let said = "the shop did not take /v1/products/p1: 422 {\"code\":\"invalid\"}";
     assert_eq!((filled, told), (Err(said.to_owned()), vec![]));
+}
+
+#[tokio::test]
+async fn what_is_read_may_be_elsewhere_than_what_is_asked() {
+    let way_in = double::shop(|asked, _| match asked {
+        "POST /v1/checkouts" => Reply::Json(202, accepted(1)),
+        _ => Reply::Json(404, Value::Null),
+    })
+    .await;
+    let way_out = double::shop(|asked, _| match asked.split(' ').next() {
+        Some("GET") => Reply::Json(200, json!({"state": "confirmed", "updated_at": ""})),
+        _ => Reply::Json(404, Value::Null),
+    })
+    .await;
+    let shop = Shop::at(&way_in, Some(&way_out));
+    let asked = shop.post("/v1/checkouts", &[], Bytes::from_static(b"{}")).await.unwrap();
+    let read = shop.get("/v1/orders/o").await.unwrap();
+    assert_eq!((asked.status, read.status), (202, 200));
 }

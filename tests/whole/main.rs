@@ -3,9 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
-mod apart;
 mod beside;
 mod clients;
+mod cluster;
 mod compose;
 mod crash;
 mod doctor;

@@ -25,3 +25,13 @@ pub(crate) fn log_url() -> String {
     let ms = sinks::clock::Clock::system().now().0;
     format!("kafka://{}/whole-{ms}-{}-{count}", brokers(), std::process::id())
 }
+
+/// The interpreter that has the clients of others.
+pub(crate) fn python() -> String {
+    told("WATERMART_TEST_PYTHON")
+}
+
+/// The script that starts and stops servers.
+pub(crate) fn script() -> String {
+    told("WATERMART_TEST_SERVERS")
+}

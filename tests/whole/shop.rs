@@ -131,9 +131,14 @@ impl Shop {
 
     /// Asks it to stop; gives its exit code.
     pub(crate) fn stop(mut self) -> Option<i32> {
-        let pid = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("TERM");
         self.process.wait().unwrap().code()
+    }
+
+    /// Sends it a signal: `STOP` pauses it, `CONT` has it go on.
+    pub(crate) fn signal(&self, name: &str) {
+        let (name, pid) = (format!("-{name}"), self.process.id().to_string());
+        assert!(Command::new("kill").args([name, pid]).status().unwrap().success());
     }
 }
 

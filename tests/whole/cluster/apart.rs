@@ -1,46 +1,17 @@
-//! The parts of a shop as processes of their own, on one log of a real broker.
+//! Parts that run side by side.
 
-use crate::servers;
-use crate::shop::{Ask, Shop, basket};
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use super::load::{self, ledgers};
+use super::{Part, Parts, log};
+use crate::shop::{Ask, basket};
+use serde_json::json;
 
-/// What runs, each part in a directory of its own.
-struct Parts {
-    url: String,
-    dirs: Vec<TempDir>,
-}
-
-impl Parts {
-    fn new() -> Self {
-        Self { url: servers::log_url(), dirs: Vec::new() }
-    }
-
-    /// Starts one more process and waits until it is ready.
-    fn start(&mut self, part: &str, flags: &[&str]) -> Shop {
-        let dir = TempDir::new().unwrap();
-        let flags = [&["--log-url", &self.url, "--single-broker"], flags].concat();
-        let process = Shop::start_part(part, dir.path(), &flags);
-        self.dirs.push(dir);
-        process
-    }
-}
-
-fn paths(process: &Shop) -> Vec<String> {
+fn paths(process: &Part) -> Vec<String> {
     let api = process.ask(Ask::get("/openapi.json")).body;
     api["paths"].as_object().unwrap().keys().cloned().collect()
 }
 
-fn status(process: &Shop) -> Value {
-    process.ask(Ask::get("/v1/status")).body
-}
-
-fn ready(process: &Shop) -> Value {
-    process.ask(Ask::get("/readyz")).body["status"].clone()
-}
-
 /// Sets a product up with so many units, and waits until that can be read.
-fn stock(way_in: &Shop, way_out: &Shop, units: u32) {
+fn stock(way_in: &Part, way_out: &Part, units: u32) {
     let warehouse = json!({ "name": "A", "region": "eu", "priority": 10 });
     let put = Ask::put("/v1/warehouses/A", warehouse).and_wait();
     assert_eq!(way_in.ask(put).status, 202, "the way in sees no decisions");
@@ -58,21 +29,18 @@ fn stock(way_in: &Shop, way_out: &Shop, units: u32) {
 }
 
 /// Asks for orders; gives their ids.
-fn order(way_in: &Shop, keys: std::ops::Range<u32>) -> Vec<String> {
+fn order(way_in: &Part, keys: std::ops::Range<u32>) -> Vec<String> {
     let ask = |n: u32| {
         let method = if n.is_multiple_of(2) { "tok_ok" } else { "tok_twice" };
         let body = basket(&format!("C{n}"), method, &[("P1", 1)]);
         Ask::post("/v1/checkouts", &format!("k{n}"), body)
     };
     let answers = way_in.ask_all(keys.map(ask).collect());
-    let id = |answer: Option<crate::shop::Answer>| {
-        answer.unwrap().body["id"].as_str().unwrap().to_owned()
-    };
-    answers.into_iter().map(id).collect()
+    answers.into_iter().map(|answer| log::id(&answer.unwrap())).collect()
 }
 
 /// Waits until an order is paid for: each change of it is waited for by the epoch after it.
-fn paid(way_out: &Shop, order: &str) {
+fn paid(way_out: &Part, order: &str) {
     let mut epoch = 0;
     loop {
         let read = Ask::get(&format!("/v1/orders/{order}?after=e{epoch}&wait=30"));
@@ -82,7 +50,7 @@ fn paid(way_out: &Shop, order: &str) {
         if read.body["state"] == "confirmed" && payment["captured"] == payment["amount"] {
             return;
         }
-        epoch = status(way_out)["epoch"].as_u64().unwrap() + 1;
+        epoch = way_out.status()["epoch"].as_u64().unwrap() + 1;
     }
 }
 
@@ -95,10 +63,10 @@ fn the_follower_takes_over_and_every_order_is_paid_once() {
     stock(&way_in, &way_out, 1_000);
     let second = parts.start("process", &[]);
     let other_out = parts.start("query", &[]);
-    assert_eq!([ready(&first), ready(&second)], [json!("ok"), json!("standing by")]);
-    assert_eq!([ready(&way_in), ready(&way_out)], [json!("ok"), json!("ok")]);
-    assert_eq!(status(&second)["standing"], "follows");
-    assert_eq!(status(&way_in)["log_replication"], 1);
+    assert_eq!([first.ready(), second.ready()], [json!("ok"), json!("standing by")]);
+    assert_eq!([way_in.ready(), way_out.ready()], [json!("ok"), json!("ok")]);
+    assert_eq!(second.standing(), "follows");
+    assert_eq!(way_in.status()["log_replication"], 1);
 
     let mut orders = order(&way_in, 0..60);
     first.kill();
@@ -112,11 +80,8 @@ fn the_follower_takes_over_and_every_order_is_paid_once() {
     for order in &orders {
         paid(&way_out, order);
     }
-    assert_eq!(
-        [ready(&second), status(&second)["standing"].clone()],
-        [json!("ok"), json!("leads")]
-    );
-    let after = format!("?after=e{}", status(&second)["epoch"]);
+    assert_eq!([second.ready(), second.standing()], [json!("ok"), json!("leads")]);
+    let after = format!("?after=e{}", second.status()["epoch"]);
     for order in &orders {
         let path = format!("/v1/orders/{order}{after}");
         let both = [&way_out, &other_out].map(|way_out| way_out.ask(Ask::get(&path)));
@@ -125,8 +90,7 @@ fn the_follower_takes_over_and_every_order_is_paid_once() {
     }
     let stock = way_out.ask(Ask::get(&format!("/v1/products/P1/stock{after}"))).body;
     assert_eq!((&stock["allocated"], &stock["available"]), (&json!(120), &json!(880)));
-    let stopped = [second, way_in, way_out, other_out].map(Shop::stop);
-    assert_eq!(stopped, [Some(0); 4]);
+    [second, way_in, way_out, other_out].map(Part::stop);
 }
 
 #[test]
@@ -141,4 +105,54 @@ fn each_part_has_its_own_routes() {
     assert!(has(&way_in, "/v1/checkouts") && !has(&way_in, "/v1/orders/{order_id}"), "{way_in:?}");
     assert!(has(&way_out, "/v1/orders/{order_id}") && !has(&way_out, "/v1/checkouts"));
     assert!(running.iter().all(|path| has(&way_in, path) && has(&way_out, path)));
+}
+
+#[test]
+#[ignore = "needs servers: compose/servers test"]
+fn two_ways_in_and_two_ways_out_sell_one_stock_also_while_nobody_decides() {
+    let mut parts = Parts::new();
+    let process = parts.start("process", &["--take-over"]);
+    let ins = [parts.start("ingest", &[]), parts.start("ingest", &[])];
+    let outs = [parts.start("query", &[]), parts.start("query", &[])];
+    stock(&ins[0], &outs[0], 1_000);
+    let filled = load::fill(&parts, &ins[0], &outs[1]);
+    let shape = |seed| ["--rate", "60", "--seconds", "6", "--seed", seed];
+    let [one, other] = ["one", "other"].map(|name| parts.root.path().join(name));
+    let loads = [
+        load::start("steady", (&ins[0], &outs[0]), &one, &shape("1")),
+        load::start("steady", (&ins[1], &outs[1]), &other, &shape("2")),
+    ];
+    load::wait_decisions(&parts, 200);
+
+    // Nobody decides: actions are taken, and what is read is old or said to be.
+    let dir = process.stop();
+    let waiting = [order(&ins[0], 0..20), order(&ins[1], 20..40)].concat();
+    for way_out in &outs {
+        assert_eq!(way_out.ask(Ask::get("/v1/products/P1")).status, 200, "eventual is answered");
+        let order = waiting.last().unwrap();
+        let strong = way_out.ask(Ask::get(&format!("/v1/orders/{order}?wait=1")));
+        assert_eq!((strong.status, &strong.body["code"]), (503, &json!("view_behind")));
+    }
+    assert_eq!(ins.each_ref().map(|way_in| way_in.ready()), [json!("ok"), json!("ok")]);
+    let process = parts.start_in("process", dir, &["--take-over"]);
+    for order in &waiting {
+        paid(&outs[1], order);
+    }
+    for report in loads.map(load::Load::finish) {
+        let outcomes = &report["outcomes"];
+        assert_eq!(outcomes["accepted"], report["schedule"]["intended"], "{report:#}");
+        assert!(outcomes["confirmed"].as_u64().unwrap() > 200, "{report:#}");
+    }
+
+    let ledger = ledgers(&parts, &[filled, one, other]);
+    let both = ["--url", outs[0].url(), "--ledger", &ledger];
+    parts.audited(parts.root.path(), &both);
+    process.stop();
+    ins.map(Part::stop);
+    let views = outs.map(Part::stop);
+    for views in &views {
+        let report = parts.audited(views, &["--ledger", &ledger]);
+        assert_eq!(report["ledger"]["differences"], 0);
+        assert!(report["ledger"]["answered"].as_u64().unwrap() > 600, "{report:#}");
+    }
 }
