@@ -92,6 +92,8 @@ pub struct State {
     pub time_accepted: Option<Timestamp>,
     /// Era and epoch up to which the views were complete at the start: the log must reach there.
     pub views_at: (u32, u64),
+    /// The last epoch of which outputs stood on the log at the start; none: not known yet.
+    pub outputs_at: Option<u64>,
     /// Whether this process plans, follows, or why it can do neither.
     pub standing: Standing,
     /// There are no views to write: no rows are made.
@@ -156,6 +158,7 @@ impl Hub {
             drained: None,
             time_accepted: None,
             views_at: (0, 0),
+            outputs_at: None,
             standing: Standing::Replays,
             muted: false,
             applied: Arc::default(),

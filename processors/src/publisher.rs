@@ -100,6 +100,9 @@ impl Publisher {
     ) -> Result<Self, ReadError> {
         let mut outputs = Outputs::open(log.as_ref())?;
         outputs.catch_up()?;
+        let last = outputs.tails.values().map(|tail| tail.epoch).max();
+        hub.lock().outputs_at = Some(last.unwrap_or(0));
+        hub.notify();
         Ok(Self { hub, log, codec, outputs, held: VecDeque::new() })
     }
 
@@ -183,6 +186,8 @@ impl Publisher {
 /// them, until the hub fails, or stops and nothing is left. Nothing is encoded.
 pub fn discard(hub: &Hub) {
     let mut state = hub.lock();
+    state.outputs_at = Some(0);
+    hub.notify();
     while !(state.failed() || state.stopping && state.worker_done()) {
         let Some(finished) = state.to_publish.pop_front() else {
             state = hub.wait(state);

@@ -15,14 +15,24 @@ const EPOCHS: TopicPartition = TopicPartition { topic: Topic::Epochs, partition:
 /// Blocks until then.
 ///
 /// # Errors
-/// The log does not say where it ends; or the views are ahead of it.
+/// The log does not say where it ends; or the views, or the outputs that stand on the log, are
+/// ahead of its plans.
 pub fn wait<'a>(hub: &'a Hub, log: &dyn EventLog) -> Result<MutexGuard<'a, State>, End> {
+    // A plan stands on the log before its outputs do: seen after them, none of theirs is missing.
+    let outputs_at = hub.wait_until(|state| state.outputs_at.is_some())?.outputs_at;
     let end = log.ends(&[EPOCHS])?[0];
     let state = hub.wait_until(|state| state.plans_read_to >= end)?;
     let epoch = state.plans.epoch();
     let era = state.plans.in_force().map_or(0, |force| force.claim.era);
     let at = state.views_at;
     drop(state);
+    if let Some(outputs_at) = outputs_at.filter(|outputs_at| epoch < *outputs_at) {
+        return Err(Failure::HistoryRedone(format!(
+            "history was redone: the outputs on the log are of epoch {outputs_at}, its plans end \
+             with {epoch}; restore the plans that they belong to, or use another log"
+        ))
+        .into());
+    }
     let state = hub.wait_until(|state| state.is_out(epoch))?;
     if (era, epoch) < at {
         return Err(Failure::HistoryRedone(format!(

@@ -71,3 +71,9 @@ pub(super) fn ledgers(parts: &Parts, of: &[PathBuf]) -> String {
     std::fs::write(&path, whole).unwrap();
     path.into_os_string().into_string().unwrap()
 }
+
+/// Holds every action to have been acknowledged.
+pub(super) fn all_taken(report: &Value) {
+    let lost = ["shed", "failed", "unknown"].map(|outcome| &report["outcomes"][outcome]);
+    assert_eq!(lost, [0, 0, 0], "{report:#}");
+}

@@ -118,3 +118,10 @@ impl Part {
         assert_eq!(read.status, 200, "{read:?}");
     }
 }
+
+/// Has these stop, one after the other.
+fn stop_all<const N: usize>(parts: [Part; N]) {
+    for part in parts {
+        part.stop();
+    }
+}

@@ -1,7 +1,7 @@
 //! A log that is not what it was, or cannot be relied on, is refused at the start, and nothing is
 //! written to it.
 
-use super::{Part, Parts, load, log};
+use super::{Parts, load, log, stop_all};
 use schemas::topic::Topic;
 
 /// A shop that has sold something, and is stopped: the directories of its process and its views.
@@ -74,5 +74,5 @@ fn a_topic_with_unsafe_settings_with_the_command_that_mends_it() {
         }
     }
     log::change(&parts.url, "set", Topic::Orders, &[&format!("{setting}=false")]);
-    [parts.start("process", &["--take-over"]), parts.start("query", &[])].map(Part::stop);
+    stop_all([parts.start("process", &["--take-over"]), parts.start("query", &[])]);
 }

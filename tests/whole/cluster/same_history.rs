@@ -1,7 +1,7 @@
 //! The same history on files and on brokers is decided alike, byte for byte (I16).
 
 use super::load;
-use super::{Part, Parts, log};
+use super::{Parts, log, stop_all};
 use processors::engine::{Engine, Options, Parts as EngineParts, Role};
 use schemas::events::epochs::Settings;
 use schemas::id::EventId;
@@ -63,7 +63,8 @@ fn decided(log: Arc<dyn EventLog>, role: Role, workers: usize) -> Made {
     let views = Arc::new(EmbeddedViews::open(dir.path()).unwrap());
     let end = log.ends(&[PLANS]).unwrap()[0];
     let (schemas, clock) = (Schemas::embedded(), Clock::system());
-    let parts = EngineParts { log, views: Some(views.clone()), schemas, clock };
+    let parts =
+        EngineParts { log, views: Some(Arc::<EmbeddedViews>::clone(&views)), schemas, clock };
     let settings = Settings { reservation_timeout_ms: 1 };
     let hash_seed = u64::from(role == Role::Follows);
     let options = Options { workers, settings, hash_seed, role };
@@ -92,14 +93,14 @@ fn files_and_brokers_give_the_same_state_digests_and_outputs() {
     let filled = load::fill(&parts, &way_in, &way_out);
     load::start("steady", (&way_in, &way_out), &filled, &["--rate", "80", "--seconds", "3"])
         .finish();
-    [process, way_in, way_out].map(Part::stop);
+    stop_all([process, way_in, way_out]);
 
     let brokers = Arc::new(log::open(&parts.url));
     let (history, outputs) =
         (log::records(&*brokers, history()), log::records(&*brokers, log::outputs()));
     let dir = TempDir::new().unwrap();
     let files = Arc::new(copied(&history, dir.path()));
-    let by_files = decided(files.clone(), Role::Replays, 1);
+    let by_files = decided(Arc::<FileLog>::clone(&files), Role::Replays, 1);
     let by_brokers = decided(brokers, Role::Follows, 1);
     assert!(by_files.compared > 300 && outputs.len() > 1_000);
     assert_eq!(by_files, by_brokers);
