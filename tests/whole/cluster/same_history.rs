@@ -102,7 +102,7 @@ fn files_and_brokers_give_the_same_state_digests_and_outputs() {
     let files = Arc::new(copied(&history, dir.path()));
     let by_files = decided(Arc::<FileLog>::clone(&files), Role::Replays, 1);
     let by_brokers = decided(brokers, Role::Follows, 1);
-    assert!(by_files.compared > 300 && outputs.len() > 1_000);
+    assert!(by_files.compared > 50 && outputs.len() > 500);
     assert_eq!(by_files, by_brokers);
 
     let place = |record: &Record| (record.partition, record.offset);
