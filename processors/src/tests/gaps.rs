@@ -66,7 +66,6 @@ fn every_end_is_planned_though_no_record_stands_there() {
     let log: Arc<dyn EventLog> = Arc::new(Gapped(files));
     let leader = Process::start_with(&log, Role::Leads, Schemas::embedded());
     leader.has_applied(said);
-    leader.passes(Duration::from_secs(1));
     let ends = log.ends(&TopicPartition::inputs().collect::<Vec<_>>()).unwrap();
     let planned = |state: &crate::hub::State| {
         state.settled() && state.inputs.iter().zip(&ends).all(|(input, end)| input.planned == *end)

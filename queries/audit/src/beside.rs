@@ -16,10 +16,11 @@
 //! reading began; whether the store keeps what it shows. Records are read as soon as they are written, before they are synced.
 
 use crate::asks::{Ask, Part};
+use crate::epoch::Input;
 use crate::fold::Fold;
 use crate::ledger::Ledger;
 use crate::report::{Report, ViewReport};
-use crate::stream::{Input, Stream};
+use crate::stream::Stream;
 use crate::verdicts::{Example, Invariant, Verdicts};
 use crate::{AuditError, conclude};
 use serde_json::Value;

@@ -2,10 +2,10 @@
 
 use crate::carts::Others;
 use crate::deadlines::Deadlines;
+use crate::epoch::{Epoch, Output};
 use crate::intake::Intake;
 use crate::orders::Orders;
 use crate::stock::{Bench, Stock};
-use crate::stream::{Epoch, Output};
 use crate::verdicts::Verdicts;
 use schemas::events::Event;
 use schemas::id::OrderId;

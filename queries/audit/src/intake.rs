@@ -3,8 +3,8 @@
 
 use crate::asked::difference;
 use crate::carts::Others;
+use crate::epoch::{Epoch, Input, Output};
 use crate::orders::Orders;
-use crate::stream::{Epoch, Input, Output};
 use crate::verdicts::{Example, Invariant, Place, Verdicts};
 use schemas::codec::DecodeError;
 use schemas::events::dead_letters::DeadLetter;

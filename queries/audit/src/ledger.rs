@@ -4,9 +4,9 @@
 //! Told by status: below 300 the action was taken; 409, 412 and 422 may have been decided on the
 //! log; other 4xx leave no event; 5xx and a broken connection leave it open.
 
+use crate::epoch::Input;
 use crate::fold::Fold;
 use crate::orders::bit;
-use crate::stream::Input;
 use crate::verdicts::{Example, Invariant, Verdicts};
 use schemas::events::Event;
 use schemas::id::{CustomerId, Id, KeyHash, OrderId, ProductId, WarehouseId};

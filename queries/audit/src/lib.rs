@@ -9,7 +9,9 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `plans`, `stream` | the plan topic read again; the log as a sequence of epochs |
+//! | `plans` | the plan topic, read again |
+//! | `stream`, `unsorted`, `epoch` | the log as a sequence of epochs |
+//! | `pace` | whether plans come while input waits |
 //! | `intake` | what was asked, by which key, and whether anything came of it |
 //! | `asked` | whether an effect says what was asked |
 //! | `fold` | all that follows: `stock` and `claims`, `orders` and `payments`, `carts` |
@@ -27,11 +29,13 @@ mod carts;
 mod claims;
 mod deadlines;
 mod decoding;
+mod epoch;
 mod error;
 mod fold;
 mod intake;
 mod ledger;
 mod orders;
+mod pace;
 mod payments;
 mod plans;
 mod report;
@@ -44,6 +48,7 @@ mod stream;
 #[expect(clippy::wildcard_enum_match_arm, reason = "a hand breaks one kind of event")]
 mod tests;
 mod timeline;
+mod unsorted;
 mod verdicts;
 mod views;
 
@@ -83,7 +88,7 @@ pub fn audit(
         compared = views::compare(&fold, store, mark, &mut verdicts)?;
         views_epoch = Some(0);
     }
-    let mut see = |input: &stream::Input| {
+    let mut see = |input: &epoch::Input| {
         if let Some(ledger) = &mut ledger {
             ledger.see(input);
         }

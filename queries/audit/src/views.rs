@@ -1,9 +1,9 @@
 //! Every row of every view against the fold, as of the store's mark.
 
 use crate::AuditError;
+use crate::epoch::Epoch;
 use crate::fold::Fold;
 use crate::report::ViewReport;
-use crate::stream::Epoch;
 use crate::timeline::timeline_hash;
 use crate::verdicts::{Example, Invariant, Verdicts};
 use schemas::hash::Hasher;

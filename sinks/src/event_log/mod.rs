@@ -134,7 +134,9 @@ pub trait EventLog: Send + Sync {
 pub trait Reader: Send {
     /// Adds the next records to `into`, of up to about `bytes_max` bytes. None: its partitions are
     /// read to their ends as they were when it was opened, and nothing more is known of. Whoever
-    /// must see a later end asks for it first, and reads until [`Reader::position`] is there.
+    /// must see a later end asks for it first, and reads until [`Reader::position`] is there. What
+    /// was there when it was opened comes in about the order in which it was appended, whatever
+    /// its partition.
     fn read(&mut self, bytes_max: usize, into: &mut Vec<Record>) -> Result<(), ReadError>;
 
     /// Blocks until the log has grown since the last [`Reader::read`] that returned nothing, or

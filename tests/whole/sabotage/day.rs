@@ -212,8 +212,9 @@ pub(crate) fn half_day_beside(lies: Lies) -> Verdict {
     verdict
 }
 
-/// A day on which the shop opens, and then nothing is planned for this long while a shopper waits.
-pub(crate) fn stalled(data: &Path, ms: i64) -> Verdict {
+/// A day on which the shop opens, and then nothing is planned for so many seconds, while a shopper
+/// comes each second.
+pub(crate) fn stalled(data: &Path, seconds: u64) -> Verdict {
     let stuck = Arc::new(AtomicBool::new(false));
     let is_stuck = Arc::clone(&stuck);
     let log = Box::new(move |records: &mut Vec<NewRecord>| {
@@ -224,8 +225,10 @@ pub(crate) fn stalled(data: &Path, ms: i64) -> Verdict {
     let mut clerk = Clerk { stage: &stage, ledger: String::new() };
     clerk.morning();
     stuck.store(true, Ordering::SeqCst);
-    clerk.buy("C1", "tok_ok", &[("P1", 2)]);
-    stage.clock.advance(Duration::from_millis(ms.unsigned_abs()));
+    for second in 0..seconds {
+        clerk.buy(&format!("C{second}"), "tok_ok", &[("P1", 1)]);
+        stage.clock.advance(Duration::from_secs(1));
+    }
     stuck.store(false, Ordering::SeqCst);
     clerk.settle();
     stage.close();

@@ -18,7 +18,7 @@
 //! | I13 | the log turns two outputs round; it loses one of several | event log |
 //! | I15 | an action is dropped | on its way to products |
 //! | I16 | somebody who should be dead says something else again; a plan tells another digest | event log |
-//! | I17 | plans stop for 11 s while input waits | event log |
+//! | I17 | plans stop for 11 s while input comes | event log |
 //!
 //! I14 waits for reviews. A provider that lies is no fault of the shop, which must stand it: it
 //! captures twice or never answers, and the audit finds nothing.
@@ -565,10 +565,10 @@ fn i16_a_plan_that_tells_another_digest() {
 #[test]
 fn i17_plans_that_stop_while_input_waits() {
     let dir = TempDir::new().unwrap();
-    let verdict = day::stalled(dir.path(), 11_000);
+    let verdict = day::stalled(dir.path(), 11);
     assert_eq!(verdict.named(), ["I17".to_owned()].into());
     let dir = TempDir::new().unwrap();
-    let verdict = day::stalled(dir.path(), 9_000);
+    let verdict = day::stalled(dir.path(), 9);
     assert_eq!(verdict.named(), BTreeSet::new());
     assert!(verdict.covered().contains("I17"));
 }

@@ -269,13 +269,32 @@ fn i16_two_plans_that_contradict_each_other() {
 
 #[test]
 fn i17_input_that_waits_while_nobody_plans() {
-    for (ms, expected) in [(10_000, vec![]), (10_001, vec!["I17"])] {
+    for (ms, expected) in [(0, vec![]), (1, vec!["I17"])] {
         let mut day = opened();
-        let cause = day.receive(5, 4, key("truck-2"));
+        let mut causes = Vec::new();
+        for (n, truck) in (5..).zip(["2", "3", "4", "5", "6"]) {
+            causes.push(day.receive(n, 4, key(truck)));
+            day.scribe.wait_ms(2_000);
+        }
+        causes.push(day.receive(10, 4, key("7")));
         day.scribe.next_epoch(ms);
-        day.received(cause, 4, 2);
-        assert_eq!(broken(&judge(&day.scribe)), expected, "{ms} ms");
+        for (version, cause) in (2..).zip(causes) {
+            day.received(cause, 4, version);
+        }
+        assert_eq!(broken(&judge(&day.scribe)), expected, "10 s and {ms} ms");
     }
+}
+
+#[test]
+fn nobody_plans_while_the_log_is_away() {
+    let mut day = opened();
+    let before = day.receive(5, 4, key("truck-2"));
+    day.scribe.wait_ms(300_000);
+    let after = day.receive(6, 4, key("truck-3"));
+    day.scribe.next_epoch(100);
+    day.received(before, 4, 2);
+    day.received(after, 4, 3);
+    assert_eq!(broken(&judge(&day.scribe)), [""; 0]);
 }
 
 #[test]
