@@ -4,6 +4,7 @@
 use super::determinism::{SEED, outputs, replay};
 use super::history::{Step, steps};
 use crate::engine::{Engine, Options, Parts, Role};
+use crate::failure::Failure;
 use crate::hub::State;
 use crate::planner::{DRAINED, JUMPED};
 use crate::standing::Standing;
@@ -385,4 +386,26 @@ fn a_record_that_is_skipped_before_it_is_planned_is_a_dead_letter() {
     drop(log);
     let again = replay(dir.path(), 2, 1).expect("a replay skips the same record");
     assert_eq!(again.outputs, published);
+}
+
+#[test]
+fn outputs_that_are_ahead_of_the_plans_stop_who_would_lead() {
+    let dir = TempDir::new().unwrap();
+    let files = FileLog::open(dir.path(), Clock::manual(BEGIN), Durability::NotDurable).unwrap();
+    let log: Arc<dyn EventLog> = Arc::new(files);
+    let output = NewRecord {
+        partition: TopicPartition { topic: Topic::Inventory, partition: 3 },
+        key: Bytes::new(),
+        value: Bytes::new(),
+        output_id: Some(OutputId { epoch: 7, n: 0 }),
+    };
+    assert!(log.append(vec![output]).wait().iter().all(Result::is_ok));
+    for role in [Role::Leads, Role::StandsBy] {
+        let process = Process::without_views(&log, role);
+        let failure = process.engine.handle().wait_ready().unwrap_err();
+        let said = failure.to_string();
+        assert!(matches!(failure, Failure::HistoryRedone(_)), "{failure:?}");
+        assert!(said.contains("are of epoch 7, its plans end with 0"), "{said}");
+    }
+    assert_eq!(log.ends(&[EPOCHS]).unwrap(), [0], "nobody claims");
 }
