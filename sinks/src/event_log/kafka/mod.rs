@@ -8,6 +8,7 @@ mod ends;
 mod inspect;
 mod log;
 mod open;
+mod pulse;
 mod reader;
 mod settings;
 mod topics;
