@@ -1,6 +1,6 @@
 //! Plans that stand on the log twice, and plans of long ago: void for every reader, for ever.
 
-use super::{Brokers, PATIENCE, Site};
+use super::{Brokers, PATIENCE, Site, say};
 use schemas::topic::{Topic, TopicPartition};
 use sinks::clock::Clock;
 use sinks::event_log::kafka::{KafkaLog, Options};
@@ -52,7 +52,7 @@ fn plans_sent_again_by_whomever_change_nothing() {
     }
     site.decides();
     let outcomes = load.end();
-    println!("{copies} plans were sent again: {outcomes}");
+    say(format_args!("{copies} plans were sent again: {outcomes}"));
     assert!(outcomes["confirmed"].as_u64() > Some(100), "{outcomes}");
     let before = site.audited();
     // A start reads them all, and comes to what was told before, or does not start.

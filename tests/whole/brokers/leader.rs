@@ -1,6 +1,6 @@
 //! Three brokers: the leader of the plan topic is killed, then a second one.
 
-use super::{Brokers, PATIENCE, Site, stands_without_the_log};
+use super::{Brokers, PATIENCE, Site, say, stands_without_the_log};
 use serde_json::Value;
 use std::process::Command;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn one_of_three_brokers_killed_is_made_good_and_two_are_not_durable() {
     let first = leader(&brokers);
     brokers.kill(first);
     let took = site.decides();
-    println!("decided {} ms after the leader was killed", took.as_millis());
+    say(format_args!("decided {} ms after the leader was killed", took.as_millis()));
     assert!(took < MOVED_MAX, "{took:?}");
     let second = leader(&brokers);
     assert_ne!(first, second);
@@ -26,10 +26,10 @@ fn one_of_three_brokers_killed_is_made_good_and_two_are_not_durable() {
     stands_without_the_log(&site.shop);
     brokers.start_again(&[first, second]);
     let took = site.decides();
-    println!("decided {} ms after both answered", took.as_millis());
+    say(format_args!("decided {} ms after both answered", took.as_millis()));
     assert!(took < PATIENCE, "{took:?}");
     let outcomes = load.end();
-    println!("{outcomes}");
+    say(format_args!("{outcomes}"));
     assert!(outcomes["confirmed"].as_u64() > Some(50), "{outcomes}");
     site.audited();
     let site = site.reopen(&[]);

@@ -1,6 +1,6 @@
 //! The only broker is killed, for seconds and for long.
 
-use super::{Brokers, PATIENCE, RETURN_MAX, Site, small_checkout, stands_without_the_log};
+use super::{Brokers, PATIENCE, RETURN_MAX, Site, say, small_checkout, stands_without_the_log};
 use crate::journeys::webhook;
 use crate::shop::{Ask, Caller};
 use serde_json::{Value, json};
@@ -20,11 +20,14 @@ fn a_broker_killed_three_times_loses_nothing_and_decisions_return_with_it() {
         }
         brokers.start_again(&[0]);
         let took = site.decides();
-        println!("round {round}: decided {} ms after the broker answered", took.as_millis());
+        say(format_args!(
+            "round {round}: decided {} ms after the broker answered",
+            took.as_millis()
+        ));
         assert!(took < RETURN_MAX, "{took:?}");
     }
     let outcomes = load.end();
-    println!("{outcomes}");
+    say(format_args!("{outcomes}"));
     assert!(outcomes["confirmed"].as_u64() > Some(100), "{outcomes}");
     site.audited();
     let site = site.reopen(&["--single-broker"]);
@@ -33,7 +36,6 @@ fn a_broker_killed_three_times_loses_nothing_and_decisions_return_with_it() {
 
 /// Seconds of the long outage.
 fn long() -> u32 {
-    #[expect(clippy::disallowed_methods, reason = "who has the time says so")]
     let long = std::env::var_os("WATERMART_TEST_LONG").is_some();
     if long { 300 } else { 60 }
 }
@@ -53,7 +55,7 @@ fn a_long_outage_is_survived_and_what_was_paid_before_it_is_not_expired_after_it
         site.shop.ask_all(asks).into_iter().map(|answer| answer.unwrap().body).collect();
     let paid = pay_while(&site, &orders, || brokers.kill(0));
     let acknowledged = paid.iter().filter(|status| **status == 200).count();
-    println!("{acknowledged} of 60 payments were taken before the broker died");
+    say(format_args!("{acknowledged} of 60 payments were taken before the broker died"));
     assert!((1..60).contains(&acknowledged));
     stands_without_the_log(&site.shop);
     let (memory, lines) = (site.memory(), site.lines_logged());
@@ -61,12 +63,12 @@ fn a_long_outage_is_survived_and_what_was_paid_before_it_is_not_expired_after_it
     let outcomes = site.load(20, long() - 10).end();
     assert_eq!(outcomes["accepted"], 0, "{outcomes}");
     let (memory, lines) = (site.memory() - memory, site.lines_logged() - lines);
-    println!("the outage took {memory} KiB of memory and {lines} lines of log");
+    say(format_args!("the outage took {memory} KiB of memory and {lines} lines of log"));
     assert!(memory < 32 << 10, "{memory} KiB more");
     assert!(lines < 100, "{lines} lines");
     brokers.start_again(&[0]);
     let took = site.decides();
-    println!("decided {} ms after the broker answered", took.as_millis());
+    say(format_args!("decided {} ms after the broker answered", took.as_millis()));
     assert!(took < RETURN_MAX, "{took:?}");
     for (order, status) in orders.iter().zip(paid) {
         let state = if status == 200 { "confirmed" } else { "cancelled" };

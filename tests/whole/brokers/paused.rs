@@ -1,6 +1,6 @@
 //! The broker stands still for longer than callers wait.
 
-use super::{Brokers, RETURN_MAX, Site, small_checkout};
+use super::{Brokers, RETURN_MAX, Site, say, small_checkout};
 use serde_json::json;
 
 #[test]
@@ -21,17 +21,17 @@ fn what_a_paused_broker_may_have_taken_is_said_to_be_unknown_and_happens_once_or
         assert_eq!((answer.status, &answer.body["code"]), (503, &json!("log_unavailable")));
         counted += usize::from(answer.body["detail"] == unknown);
     }
-    println!("{counted} of 30 outcomes were unknown");
+    say(format_args!("{counted} of 30 outcomes were unknown"));
     assert!(counted > 0);
     let took = site.decides();
-    println!("decided {} ms after the broker went on", took.as_millis());
+    say(format_args!("decided {} ms after the broker went on", took.as_millis()));
     assert!(took < RETURN_MAX, "{took:?}");
     // Asked again, each is one order.
     for answer in site.shop.ask_all((0..30).map(|n| ask(n).and_wait()).collect()) {
         assert_eq!(answer.unwrap().status, 201);
     }
     let outcomes = load.end();
-    println!("{outcomes}");
+    say(format_args!("{outcomes}"));
     let report = site.audited();
     assert!(report["totals"]["orders"]["requested"].is_u64());
 }

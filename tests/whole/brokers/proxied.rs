@@ -1,7 +1,7 @@
 //! Connections are cut at random moments, and acknowledgements are lost with them.
 
 use super::proxy::Proxy;
-use super::{Brokers, Site, small_checkout};
+use super::{Brokers, Site, say, small_checkout};
 use sinks::clock::Clock;
 
 /// A seed, told so that it can be given again by `WATERMART_TEST_SEED`.
@@ -9,7 +9,7 @@ fn seed() -> u64 {
     #[expect(clippy::disallowed_methods, reason = "a failure is repeated by its seed")]
     let given = std::env::var("WATERMART_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(|| Clock::system().now().0.unsigned_abs()) | 1;
-    println!("WATERMART_TEST_SEED={seed}");
+    say(format_args!("WATERMART_TEST_SEED={seed}"));
     seed
 }
 
@@ -50,11 +50,11 @@ fn connections_cut_and_acknowledgements_lost_at_any_moment_lose_and_double_nothi
             }
         });
     }
-    println!("{cut} connections were cut");
+    say(format_args!("{cut} connections were cut"));
     assert!(cut >= 24);
     site.decides();
     let outcomes = load.end();
-    println!("{outcomes}");
+    say(format_args!("{outcomes}"));
     assert!(outcomes["confirmed"].as_u64() > Some(100), "{outcomes}");
     site.audited();
     let site = site.reopen(&["--single-broker"]);

@@ -1,6 +1,6 @@
 //! The broker is there and refuses what is appended.
 
-use super::{Brokers, PATIENCE, RETURN_MAX, Site, small_checkout};
+use super::{Brokers, PATIENCE, RETURN_MAX, Site, say, small_checkout};
 use crate::shop::Ask;
 use serde_json::json;
 use sinks::clock::Clock;
@@ -47,13 +47,13 @@ fn what_brokers_refuse_is_not_taken_and_goes_on_when_they_take_it_again() {
         }
         limit(&brokers, topic, 4 << 20);
         let took = site.decides();
-        println!("decided {} ms after {topic} was mended", took.as_millis());
+        say(format_args!("decided {} ms after {topic} was mended", took.as_millis()));
         assert!(took < RETURN_MAX, "{took:?}");
     }
     let lines = site.lines_logged() - lines;
     assert!(lines < 50, "{lines} lines were logged");
     let outcomes = load.end();
-    println!("{outcomes}");
+    say(format_args!("{outcomes}"));
     site.audited();
 }
 
