@@ -143,6 +143,11 @@ impl Shop {
 
     /// Asks it to stop; gives its exit code.
     pub(crate) fn stop(mut self) -> Option<i32> {
+        self.end()
+    }
+
+    /// The same, of one that is put in its place by another.
+    pub(crate) fn end(&mut self) -> Option<i32> {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         self.process.wait().unwrap().code()

@@ -27,7 +27,7 @@ fn plans(log: &KafkaLog) -> Vec<Record> {
 #[ignore = "needs servers: compose/servers test"]
 fn plans_sent_again_by_whomever_change_nothing() {
     let brokers = Brokers::start(1);
-    let site = Site::open(&brokers.url(), &["--single-broker"]);
+    let mut site = Site::open(&brokers.url(), &["--single-broker"]);
     let load = site.load(50, 15);
     let cluster = format!("{}/faults", brokers.addresses()).parse().unwrap();
     let options =
@@ -56,7 +56,7 @@ fn plans_sent_again_by_whomever_change_nothing() {
     assert!(outcomes["confirmed"].as_u64() > Some(100), "{outcomes}");
     let before = site.audited();
     // A start reads them all, and comes to what was told before, or does not start.
-    let site = site.reopen(&["--single-broker"]);
+    site.reopen(&["--single-broker"]);
     site.decides();
     let after = site.audited();
     assert_eq!(before["totals"]["units"], after["totals"]["units"]);

@@ -12,7 +12,7 @@ const MOVED_MAX: Duration = Duration::from_secs(15);
 #[ignore = "needs servers: compose/servers test"]
 fn one_of_three_brokers_killed_is_made_good_and_two_are_not_durable() {
     let brokers = Brokers::start(3);
-    let site = Site::open(&brokers.url(), &[]);
+    let mut site = Site::open(&brokers.url(), &[]);
     let load = site.load(30, 45);
     site.decides();
     let first = leader(&brokers);
@@ -32,7 +32,7 @@ fn one_of_three_brokers_killed_is_made_good_and_two_are_not_durable() {
     say(format_args!("{outcomes}"));
     assert!(outcomes["confirmed"].as_u64() > Some(50), "{outcomes}");
     site.audited();
-    let site = site.reopen(&[]);
+    site.reopen(&[]);
     site.audited();
 }
 

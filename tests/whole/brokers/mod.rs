@@ -118,6 +118,18 @@ impl Brokers {
     }
 }
 
+impl Drop for Site {
+    /// Whoever looks for the cause finds what the shop said.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.data.path().join("shop.log"));
+            let log = log.unwrap_or_default();
+            let lines = log.lines().count().saturating_sub(60);
+            eprintln!("{}", log.lines().skip(lines).collect::<Vec<_>>().join("\n"));
+        }
+    }
+}
+
 impl Drop for Brokers {
     fn drop(&mut self) {
         // The folder goes in any case; a test that failed has said why.
@@ -146,10 +158,10 @@ impl Site {
         site
     }
 
-    fn reopen(self, arguments: &[&str]) -> Self {
-        let Self { shop, data, url } = self;
-        assert_eq!(shop.stop(), Some(0));
-        Self { shop: start(data.path(), &url, arguments), data, url }
+    /// Stops it, and starts it again.
+    fn reopen(&mut self, arguments: &[&str]) {
+        assert_eq!(self.shop.end(), Some(0));
+        self.shop = start(self.data.path(), &self.url, arguments);
     }
 
     /// Blocks until something is decided; gives how long that took.

@@ -10,7 +10,7 @@ use sinks::clock::Clock;
 #[ignore = "needs servers: compose/servers test"]
 fn a_broker_killed_three_times_loses_nothing_and_decisions_return_with_it() {
     let brokers = Brokers::start(1);
-    let site = Site::open(&brokers.url(), &["--single-broker"]);
+    let mut site = Site::open(&brokers.url(), &["--single-broker"]);
     let load = site.load(50, 40);
     for round in 1..=3 {
         site.decides();
@@ -30,7 +30,7 @@ fn a_broker_killed_three_times_loses_nothing_and_decisions_return_with_it() {
     say(format_args!("{outcomes}"));
     assert!(outcomes["confirmed"].as_u64() > Some(100), "{outcomes}");
     site.audited();
-    let site = site.reopen(&["--single-broker"]);
+    site.reopen(&["--single-broker"]);
     site.audited();
 }
 

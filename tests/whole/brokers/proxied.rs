@@ -29,7 +29,7 @@ fn connections_cut_and_acknowledgements_lost_at_any_moment_lose_and_double_nothi
     let brokers = Brokers::start_proxied(proxy.port());
     proxy.lead_to(brokers.proxied());
     let through = format!("kafka://127.0.0.1:{}/faults", proxy.port());
-    let site = Site::open(&through, &["--single-broker"]);
+    let mut site = Site::open(&through, &["--single-broker"]);
     let load = site.load(50, 25);
     let mut cut = 0;
     for round in 0..24 {
@@ -57,7 +57,7 @@ fn connections_cut_and_acknowledgements_lost_at_any_moment_lose_and_double_nothi
     say(format_args!("{outcomes}"));
     assert!(outcomes["confirmed"].as_u64() > Some(100), "{outcomes}");
     site.audited();
-    let site = site.reopen(&["--single-broker"]);
+    site.reopen(&["--single-broker"]);
     site.decides();
     site.audited();
 }

@@ -1,9 +1,14 @@
 //! The broker is there and refuses what is appended.
 
-use super::{Brokers, PATIENCE, RETURN_MAX, Site, say, small_checkout};
+use super::{Brokers, PATIENCE, Site, say, small_checkout};
 use crate::shop::Ask;
 use serde_json::json;
 use sinks::clock::Clock;
+use std::time::Duration;
+
+/// Outputs that were taken in part end the engine: it waits up to 5 s before it looks at the topics
+/// again, and 3 s whether another leads.
+const STARTED_ANEW_MAX: Duration = Duration::from_secs(15);
 
 /// Sets the largest record that a topic takes.
 fn limit(brokers: &Brokers, topic: &str, bytes: u32) {
@@ -48,7 +53,7 @@ fn what_brokers_refuse_is_not_taken_and_goes_on_when_they_take_it_again() {
         limit(&brokers, topic, 4 << 20);
         let took = site.decides();
         say(format_args!("decided {} ms after {topic} was mended", took.as_millis()));
-        assert!(took < RETURN_MAX, "{took:?}");
+        assert!(took < STARTED_ANEW_MAX, "{took:?}");
     }
     let lines = site.lines_logged() - lines;
     assert!(lines < 50, "{lines} lines were logged");
