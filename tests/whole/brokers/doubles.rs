@@ -28,7 +28,7 @@ fn plans(log: &KafkaLog) -> Vec<Record> {
 fn plans_sent_again_by_whomever_change_nothing() {
     let brokers = Brokers::start(1);
     let mut site = Site::open(&brokers.url(), &["--single-broker"]);
-    let load = site.load(50, 15);
+    let load = site.selling(50, 15);
     let cluster = format!("{}/faults", brokers.addresses()).parse().unwrap();
     let options =
         Options { connect_timeout: PATIENCE, single_broker: true, append_timeout: Some(PATIENCE) };

@@ -13,7 +13,7 @@ const MOVED_MAX: Duration = Duration::from_secs(15);
 fn one_of_three_brokers_killed_is_made_good_and_two_are_not_durable() {
     let brokers = Brokers::start(3);
     let mut site = Site::open(&brokers.url(), &[]);
-    let load = site.load(30, 45);
+    let load = site.selling(30, 45);
     site.decides();
     let first = leader(&brokers);
     brokers.kill(first);

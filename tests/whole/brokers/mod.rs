@@ -28,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Decisions are there again this long after the brokers are.
 const RETURN_MAX: Duration = Duration::from_secs(5);
 
+/// What a load's ledger tells of a checkout.
+const SOLD: &str = r#""kind":"checkout""#;
+
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// Brokers of a test's own.
@@ -190,6 +193,18 @@ impl Site {
             .spawn()
             .unwrap();
         Load { process }
+    }
+
+    /// The same, when it has filled the shop and sells.
+    fn selling(&self, rate: u32, seconds: u32) -> Load {
+        let load = self.load(rate, seconds);
+        let clock = Clock::system();
+        let is_told = || std::fs::read_to_string(self.ledger()).is_ok_and(|l| l.contains(SOLD));
+        while !is_told() {
+            assert!(clock.elapsed() < PATIENCE, "the load does not sell");
+            self.decides();
+        }
+        load
     }
 
     fn ledger(&self) -> PathBuf {

@@ -11,7 +11,7 @@ use sinks::clock::Clock;
 fn a_broker_killed_three_times_loses_nothing_and_decisions_return_with_it() {
     let brokers = Brokers::start(1);
     let mut site = Site::open(&brokers.url(), &["--single-broker"]);
-    let load = site.load(50, 40);
+    let load = site.selling(50, 40);
     for round in 1..=3 {
         site.decides();
         brokers.kill(0);
@@ -48,7 +48,7 @@ fn a_long_outage_is_survived_and_what_was_paid_before_it_is_not_expired_after_it
     let arguments =
         ["--single-broker", "--payments-url", "manual:", "--reservation-timeout", reserved];
     let site = Site::open(&brokers.url(), &arguments);
-    let load = site.load(20, 3);
+    let load = site.selling(20, 3);
     assert!(load.end()["accepted"].as_u64() > Some(20));
     let asks = (0..60).map(|n| small_checkout(&format!("C{n}"), "k").and_wait()).collect();
     let orders: Vec<Value> =

@@ -9,7 +9,7 @@ use sinks::clock::Clock;
 fn what_a_paused_broker_may_have_taken_is_said_to_be_unknown_and_happens_once_or_not() {
     let brokers = Brokers::start(1);
     let site = Site::open(&brokers.url(), &["--single-broker"]);
-    let load = site.load(30, 20);
+    let load = site.selling(30, 20);
     site.decides();
     brokers.signal(0, "-STOP");
     let ask = |n: usize| small_checkout(&format!("paused-{n}"), "only");
