@@ -69,10 +69,13 @@ fn start(
 /// Why a part could not be opened again, as an engine's failure.
 fn again(failure: Failure) -> EngineFailure {
     match failure {
-        Failure::Unreachable(reason) | Failure::InUse(reason) => EngineFailure::Unavailable(reason),
+        // What was right at the first start was changed outside, and is mended there: it waits.
+        Failure::Unreachable(reason) | Failure::InUse(reason) | Failure::Usage(reason) => {
+            EngineFailure::Unavailable(reason)
+        }
         Failure::Damaged(reason) => EngineFailure::Damaged(reason),
         Failure::HistoryRedone(reason) => EngineFailure::HistoryRedone(reason),
-        Failure::Check(reason) | Failure::Usage(reason) => EngineFailure::Fault(reason),
+        Failure::Check(reason) => EngineFailure::Fault(reason),
     }
 }
 

@@ -288,6 +288,7 @@ impl Planner {
 
     /// Sends the same bytes until `over` is true of what has been read back.
     fn send(&self, value: &Bytes, over: impl Fn(&State) -> bool) -> Result<(), End> {
+        let mut told = false;
         loop {
             let record = NewRecord {
                 partition: EPOCHS,
@@ -307,7 +308,9 @@ impl Planner {
                     return Err(Failure::from(error).into());
                 }
                 Err(AppendError::NotAppended(reason) | AppendError::Unknown(reason)) => {
-                    tracing::warn!(%reason, "sending the same plan again");
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(%reason, "sending the same plan until it is taken");
+                    }
                 }
             }
             let state = self.hub.lock();

@@ -212,6 +212,7 @@ fn recycle(hub: &Hub, mut finished: Finished) {
 /// which the log could not take for now may be sent again without falling behind another. False:
 /// it is not for this process to publish.
 fn append(hub: &Hub, log: &dyn EventLog, batch: &[NewRecord]) -> Result<bool, AppendError> {
+    let mut told = false;
     loop {
         if hub.lock().passive {
             return Ok(false);
@@ -223,7 +224,9 @@ fn append(hub: &Hub, log: &dyn EventLog, batch: &[NewRecord]) -> Result<bool, Ap
             return answers.into_iter().try_for_each(|answer| answer.map(drop)).map(|()| true);
         }
         let refusal = answers.into_iter().find_map(Result::err);
-        tracing::warn!(records = batch.len(), ?refusal, "the log takes no outputs now");
+        if !std::mem::replace(&mut told, true) {
+            tracing::warn!(records = batch.len(), ?refusal, "the log takes no outputs now");
+        }
         let state = hub.lock();
         if state.failed() || state.stopping {
             // The next start publishes them.

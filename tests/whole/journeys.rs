@@ -160,7 +160,7 @@ fn a_customers_orders_are_listed_newest_first_however_fast_they_come() {
 }
 
 /// A webhook as the provider signs it.
-fn webhook(data: &std::path::Path, body: &Value) -> String {
+pub(crate) fn webhook(data: &std::path::Path, body: &Value) -> String {
     let secrets = Secrets::load(&data.join("webhook-secret")).unwrap();
     let body = body.to_string();
     let signature = sign(&secrets, Clock::system().now(), body.as_bytes());

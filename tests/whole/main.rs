@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 mod beside;
+mod brokers;
 mod clients;
 mod cluster;
 mod compose;

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-fn told(name: &str) -> String {
+/// What the script says of this name.
+pub(crate) fn told(name: &str) -> String {
     #[expect(clippy::disallowed_methods, reason = "the servers' script says where they are")]
     let value = std::env::var(name);
     value.unwrap_or_else(|_| panic!("{name} is not set: use compose/servers test"))

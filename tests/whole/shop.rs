@@ -49,13 +49,14 @@ pub(crate) struct Ask {
     method: Method,
     path: String,
     key: Option<String>,
-    wait: bool,
+    /// Seconds that the decision is waited for.
+    wait: Option<u32>,
     body: Option<Value>,
 }
 
 impl Ask {
     pub(crate) fn get(path: &str) -> Self {
-        Self { method: Method::GET, path: path.to_owned(), key: None, wait: false, body: None }
+        Self { method: Method::GET, path: path.to_owned(), key: None, wait: None, body: None }
     }
 
     pub(crate) fn put(path: &str, body: Value) -> Self {
@@ -68,7 +69,12 @@ impl Ask {
 
     /// Waits for the decision.
     pub(crate) fn and_wait(self) -> Self {
-        Self { wait: true, ..self }
+        self.and_wait_at_most(30)
+    }
+
+    /// The same, for so many seconds.
+    pub(crate) fn and_wait_at_most(self, seconds: u32) -> Self {
+        Self { wait: Some(seconds), ..self }
     }
 }
 
@@ -98,10 +104,21 @@ impl Shop {
 
     /// The same, of one part of the shop.
     pub(crate) fn start_part(part: &str, data: &Path, arguments: &[&str]) -> Self {
+        Self::start_telling(part, data, arguments, Stdio::inherit())
+    }
+
+    /// The same, with its log going there.
+    pub(crate) fn start_telling(
+        part: &str,
+        data: &Path,
+        arguments: &[&str],
+        log: impl Into<Stdio>,
+    ) -> Self {
         let mut process = command(data)
             .args([part, "--port", "0", "--json"])
             .args(arguments)
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut line = String::new();
@@ -123,6 +140,11 @@ impl Shop {
         (shop, data)
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Ends it as a power cut would end the process.
     pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
@@ -131,6 +153,11 @@ impl Shop {
 
     /// Asks it to stop; gives its exit code.
     pub(crate) fn stop(mut self) -> Option<i32> {
+        self.end()
+    }
+
+    /// The same, of one that is put in its place by another.
+    pub(crate) fn end(&mut self) -> Option<i32> {
         self.signal("TERM");
         self.process.wait().unwrap().code()
     }
@@ -205,8 +232,8 @@ impl Caller {
         if let Some(key) = ask.key {
             request = request.header("idempotency-key", key);
         }
-        if ask.wait {
-            request = request.header("prefer", "wait=30");
+        if let Some(seconds) = ask.wait {
+            request = request.header("prefer", format!("wait={seconds}"));
         }
         let body = ask.body.map(|body| body.to_string()).unwrap_or_default();
         let request = request.body(Full::new(Bytes::from(body))).unwrap();

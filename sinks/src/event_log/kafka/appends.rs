@@ -4,9 +4,14 @@
 //! words, or was never handed to the client, is *not appended*. A producer that the library has declared
 //! fatally broken (the broker lost what it had acknowledged to it, say) takes nothing more; the
 //! next append goes to a new one.
+//!
+//! Where appends have a time of their own, callers wait for them: of a partition that is silent
+//! ([`Pulse`]) nothing more is taken then, so that they are told at once and may come again.
 
 use super::context::Context;
+use super::pulse::Pulse;
 use super::{Cluster, settings};
+use crate::clock::Clock;
 use crate::event_log::append::{content_bytes, not_appended, refuse_size};
 use crate::event_log::{Answers, AppendError, Appended, Appending, NewRecord, OutputId};
 use rdkafka::ClientContext;
@@ -17,6 +22,7 @@ use rdkafka::producer::{
     BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer,
 };
 use schemas::time::Timestamp;
+use schemas::topic::TopicPartition;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -40,6 +46,7 @@ pub(super) struct Appends {
     /// None: closed.
     producer: RwLock<Option<Client>>,
     in_flight: Arc<AtomicUsize>,
+    pulse: Arc<Pulse>,
 }
 
 /// An append whose deliveries come in one by one.
@@ -48,6 +55,7 @@ struct Batch {
     sender: Mutex<Option<oneshot::Sender<Answers>>>,
     bytes: usize,
     in_flight: Arc<AtomicUsize>,
+    pulse: Arc<Pulse>,
 }
 
 impl Batch {
@@ -98,10 +106,10 @@ impl ClientContext for Deliveries {
 }
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Box<(Arc<Batch>, usize)>;
+    type DeliveryOpaque = Box<(Arc<Batch>, TopicPartition, usize)>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, place: Self::DeliveryOpaque) {
-        let (batch, place) = *place;
+        let (batch, at, place) = *place;
         if let Err((error, _)) = result {
             self.look_at(error);
         }
@@ -115,6 +123,7 @@ impl ProducerContext for Deliveries {
             }
             Err((error, _)) => Err(AppendError::Unknown(error.to_string())),
         };
+        batch.pulse.answered(at, !matches!(answer, Err(AppendError::Unknown(_))));
         batch.answer(place, answer);
     }
 }
@@ -124,7 +133,8 @@ impl Appends {
     pub(super) fn open(cluster: &Cluster, timeout: Option<Duration>) -> Result<Self, String> {
         let producer = RwLock::new(Some(start(cluster, timeout)?));
         let in_flight = Arc::new(AtomicUsize::new(0));
-        Ok(Self { cluster: cluster.clone(), timeout, producer, in_flight })
+        let pulse = Arc::new(Pulse::new(Clock::system()));
+        Ok(Self { cluster: cluster.clone(), timeout, producer, in_flight, pulse })
     }
 
     pub(super) fn append(&self, records: &[NewRecord]) -> Appending {
@@ -142,6 +152,9 @@ impl Appends {
         if self.in_flight.fetch_add(bytes, Ordering::AcqRel) > settings::IN_FLIGHT_BYTES_MAX {
             return refused("too much waits for the brokers already");
         }
+        if self.timeout.is_some() && records.iter().any(|r| self.pulse.is_silent(r.partition)) {
+            return refused("earlier appends wait for the brokers to answer");
+        }
         if let Err(why) = self.mend() {
             return refused(&why);
         }
@@ -157,6 +170,7 @@ impl Appends {
             sender: Mutex::new(Some(sender)),
             bytes,
             in_flight: Arc::clone(&self.in_flight),
+            pulse: Arc::clone(&self.pulse),
         });
         for (place, record) in records.iter().enumerate() {
             self.send(producer, record, &batch, place);
@@ -171,7 +185,8 @@ impl Appends {
         let headers = id.as_deref().map(|id| {
             OwnedHeaders::new_with_capacity(1).insert(Header { key: OUTPUT_ID, value: Some(id) })
         });
-        let opaque = Box::new((Arc::clone(batch), place));
+        let opaque = Box::new((Arc::clone(batch), *at, place));
+        self.pulse.asked(*at);
         let mut message = BaseRecord::with_opaque_to(&topic, opaque)
             .partition(at.partition.into())
             .key(&key[..])
@@ -179,7 +194,8 @@ impl Appends {
         message.headers = headers;
         if let Err((error, message)) = producer.send(message) {
             producer.context().look_at(&error);
-            let (batch, place) = *message.delivery_opaque;
+            let (batch, at, place) = *message.delivery_opaque;
+            self.pulse.answered(at, true);
             batch.answer(place, Err(AppendError::NotAppended(error.to_string())));
         }
     }

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Longer than a healthy broker takes, and shorter than a stop may.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Of one question: one to a leader that is dead waits at it, while another leads by now.
+const ONE_ANSWER: Duration = Duration::from_millis(500);
 /// Within it the client hands over all that it has had to tell.
 const DRAIN: Duration = Duration::from_millis(5);
 /// Between the first two questions.
@@ -60,7 +62,7 @@ impl Ends {
         let mut wait = ASK_AGAIN;
         loop {
             let left = ANSWER_TIMEOUT.saturating_sub(clock.elapsed());
-            let detail = match self.ask_once(partitions, which, left) {
+            let detail = match self.ask_once(partitions, which, left.min(ONE_ANSWER)) {
                 Ok(offsets) => return Ok(offsets),
                 Err(detail) => detail,
             };

@@ -9,6 +9,7 @@ mod fetched;
 mod inspect;
 mod log;
 mod open;
+mod pulse;
 mod reader;
 mod settings;
 mod topics;

@@ -1,0 +1,318 @@
+//! Brokers that fail under a shop that sells: killed, paused, cut off, refusing. Whatever happens to
+//! them, what was acknowledged is there, nothing is done twice, and the audit is clean.
+//!
+//! Each test has brokers of its own, by the script that `WATERMART_TEST_SERVERS` names, and runs
+//! alone: three brokers and two shops on two cores measure nothing.
+
+mod doubles;
+mod leader;
+mod outage;
+mod paused;
+mod proxied;
+mod proxy;
+mod refused;
+
+use crate::servers::told;
+use crate::shop::{Answer, Ask, Caller, Shop, command, run};
+use serde_json::{Value, json};
+use sinks::clock::Clock;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long anything may take here before it has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Decisions are there again this long after the brokers are.
+const RETURN_MAX: Duration = Duration::from_secs(5);
+
+/// What a load's ledger tells of a checkout.
+const SOLD: &str = r#""kind":"checkout""#;
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Brokers of a test's own.
+struct Brokers {
+    folder: TempDir,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Brokers {
+    /// One, or three.
+    fn start(brokers: usize) -> Self {
+        Self::start_with(&[("BROKERS", &brokers.to_string())])
+    }
+
+    /// One, whose clients come by a proxy that listens on this port.
+    fn start_proxied(port: u16) -> Self {
+        Self::start_with(&[("BROKERS", "1"), ("PROXY_PORT", &port.to_string())])
+    }
+
+    fn start_with(environment: &[(&str, &str)]) -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let brokers = Self { folder: TempDir::new().unwrap(), _alone: alone };
+        let mut script = brokers.script(&["start", "kafka"]);
+        brokers.tell(script.env("KAFKA_PORT", "0").envs(environment.iter().copied()));
+        brokers
+    }
+
+    fn script(&self, arguments: &[&str]) -> Command {
+        let mut script = Command::new(told("WATERMART_TEST_SERVERS"));
+        script.env("RUN", self.folder.path().join("set")).env("REGISTRY_PORT", "0").args(arguments);
+        script
+    }
+
+    fn tell(&self, script: &mut Command) -> String {
+        let output = script.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Ends one at once.
+    fn kill(&self, number: usize) {
+        self.tell(&mut self.script(&["kill9", "kafka", &number.to_string()]));
+    }
+
+    /// Starts these; returns when each has answered a client.
+    fn start_again(&self, numbers: &[usize]) {
+        let numbers = numbers.iter().map(ToString::to_string);
+        self.tell(self.script(&["start", "kafka"]).args(numbers));
+    }
+
+    /// Sends it a signal.
+    fn signal(&self, number: usize, signal: &str) {
+        let pid = self.tell(&mut self.script(&["pid", "kafka", &number.to_string()]));
+        assert!(Command::new("kill").args([signal, pid.trim()]).status().unwrap().success());
+    }
+
+    /// Where clients go: `host:port`, comma-separated. Of a set behind a proxy, past it.
+    fn addresses(&self) -> String {
+        self.named("kafka")
+    }
+
+    /// Where clients come from that are sent to the proxy for all else.
+    fn proxied(&self) -> String {
+        self.named("proxied")
+    }
+
+    fn named(&self, name: &str) -> String {
+        let status = self.tell(&mut self.script(&["status"]));
+        let lines = status.lines().filter(|line| line.starts_with(name));
+        lines.filter_map(|line| line.split_whitespace().nth(1)).collect::<Vec<_>>().join(",")
+    }
+
+    /// The shop's log, as `--log-url` says it.
+    fn url(&self) -> String {
+        format!("kafka://{}/faults", self.addresses())
+    }
+
+    /// Runs a line of Python with an `admin` client, for what only a client of others can ask.
+    fn administer(&self, line: &str) {
+        let script = format!(
+            "from confluent_kafka.admin import *\n\
+             admin = AdminClient({{'bootstrap.servers': '{}'}})\n{line}",
+            self.addresses()
+        );
+        let output = Command::new(told("WATERMART_TEST_PYTHON")).args(["-c", &script]).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+impl Drop for Site {
+    /// Whoever looks for the cause finds what the shop said.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.data.path().join("shop.log"));
+            let log = log.unwrap_or_default();
+            let lines = log.lines().count().saturating_sub(60);
+            eprintln!("{}", log.lines().skip(lines).collect::<Vec<_>>().join("\n"));
+        }
+    }
+}
+
+impl Drop for Brokers {
+    fn drop(&mut self) {
+        // The folder goes in any case; a test that failed has said why.
+        let _ = self.script(&["wipe"]).status();
+    }
+}
+
+/// A shop on brokers, and its directory.
+struct Site {
+    shop: Shop,
+    data: TempDir,
+    url: String,
+}
+
+impl Site {
+    /// Opens a shop with warehouses and the product P1.
+    fn open(url: &str, arguments: &[&str]) -> Self {
+        let data = TempDir::new().unwrap();
+        let site = Self { shop: start(data.path(), url, arguments), data, url: url.to_owned() };
+        for (id, region) in [("A", "eu"), ("B", "us")] {
+            let body = json!({ "name": id, "region": region, "priority": 10 });
+            let put = Ask::put(&format!("/v1/warehouses/{id}"), body).and_wait();
+            assert_eq!(site.shop.ask(put).status, 200);
+        }
+        site.shop.stock("P1", &[("A", 1_000_000)]);
+        site
+    }
+
+    /// Stops it, and starts it again.
+    fn reopen(&mut self, arguments: &[&str]) {
+        assert_eq!(self.shop.end(), Some(0));
+        self.shop = start(self.data.path(), &self.url, arguments);
+    }
+
+    /// Blocks until something is decided; gives how long that took.
+    fn decides(&self) -> Duration {
+        let clock = Clock::system();
+        loop {
+            let answer = self.shop.ask(small());
+            match answer.status {
+                200 => return clock.elapsed(),
+                202 | 503 => assert!(clock.elapsed() < PATIENCE, "{answer:?}"),
+                _ => panic!("{answer:?}"),
+            }
+        }
+    }
+
+    /// Sells until it is ended, or the time is over.
+    fn load(&self, rate: u32, seconds: u32) -> Load {
+        let ledger = self.ledger();
+        let (rate, seconds) = (rate.to_string(), seconds.to_string());
+        let process = command(self.data.path())
+            .args(["load", "steady", "--url", self.shop.url(), "--json", "--products", "50"])
+            .args(["--customers", "500", "--rate", &rate, "--seconds", &seconds, "--ledger"])
+            .arg(&ledger)
+            .stdout(Stdio::piped())
+            .stderr(File::create(self.data.path().join("load.log")).unwrap())
+            .spawn()
+            .unwrap();
+        Load { process }
+    }
+
+    /// The same, when it has filled the shop and sells.
+    fn selling(&self, rate: u32, seconds: u32) -> Load {
+        let load = self.load(rate, seconds);
+        let clock = Clock::system();
+        let is_told = || std::fs::read_to_string(self.ledger()).is_ok_and(|l| l.contains(SOLD));
+        while !is_told() {
+            assert!(clock.elapsed() < PATIENCE, "the load does not sell");
+            self.decides();
+        }
+        load
+    }
+
+    fn ledger(&self) -> PathBuf {
+        self.data.path().join("ledger")
+    }
+
+    /// What the second opinion is of the log, of the running shop's views, and, if there is one, of
+    /// the load's ledger.
+    fn audited(&self) -> Value {
+        let ledger = self.ledger();
+        let mut arguments = vec!["audit", "--json", "--log-url", &self.url];
+        arguments.extend(["--url", self.shop.url()]);
+        if ledger.exists() {
+            arguments.extend(["--ledger", ledger.to_str().unwrap()]);
+        }
+        let output = run(self.data.path(), &arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let report: Value = serde_json::from_slice(&output.stdout).expect(&said);
+        let broken = report["invariants"].as_array().unwrap().iter();
+        let broken: Vec<_> = broken.filter(|verdict| verdict["breaches"] != 0).collect();
+        assert!(output.status.success() && broken.is_empty(), "{broken:#?}\n{said}");
+        assert!(report["views"].as_array().unwrap().iter().any(|view| view["rows"] != 0));
+        report
+    }
+
+    /// Kilobytes of memory.
+    fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.shop.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    /// Lines that the shop has logged.
+    fn lines_logged(&self) -> usize {
+        std::fs::read_to_string(self.data.path().join("shop.log")).unwrap().lines().count()
+    }
+}
+
+fn start(data: &Path, url: &str, arguments: &[&str]) -> Shop {
+    let log = File::options().create(true).append(true).open(data.join("shop.log")).unwrap();
+    let mut all = vec!["--log-url", url];
+    all.extend(arguments);
+    Shop::start_telling("up", data, &all, log)
+}
+
+/// Tells whoever runs it what was measured.
+#[expect(clippy::print_stdout, reason = "a measurement")]
+fn say(measured: std::fmt::Arguments<'_>) {
+    println!("{measured}");
+}
+
+/// Something small that can be asked any number of times.
+fn small() -> Ask {
+    let body = json!({ "name": "A", "region": "eu", "priority": 10 });
+    Ask::put("/v1/warehouses/A", body).and_wait()
+}
+
+/// A load that runs.
+struct Load {
+    process: Child,
+}
+
+impl Load {
+    /// Waits for its end; gives its report's outcomes.
+    fn end(self) -> Value {
+        let output = self.process.wait_with_output().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        report["outcomes"].clone()
+    }
+}
+
+/// What is promised while nobody can append: no long wait, no silent old answer, the reason said.
+fn stands_without_the_log(shop: &Caller) {
+    let clock = Clock::system();
+    let ready = loop {
+        let ready = shop.ask(Ask::get("/readyz"));
+        if ready.status == 503 {
+            break ready;
+        }
+        assert!(clock.elapsed() < PATIENCE, "{ready:?}");
+    };
+    assert_eq!(ready.body["detail"], "the log does not answer");
+    let old = shop.ask(Ask::get("/v1/products/P1/stock"));
+    assert_eq!(old.status, 200, "an old answer is one, if it is asked for");
+    let strong = shop.ask(Ask::get("/v1/products/P1/stock?consistency=strong"));
+    assert_eq!((strong.status, &strong.body["code"]), (503, &json!("view_behind")));
+    // One at a time tries whether the log is back; the others are told at once.
+    let asks = (0..20).map(|n| small_checkout(&format!("C{n}"), "meanwhile")).collect();
+    shop.ask_all(asks);
+    let clock = Clock::system();
+    let asks = (0..40).map(|_| small_checkout("C0", "turned-away")).collect();
+    let answers: Vec<Answer> = shop.ask_all(asks).into_iter().map(Option::unwrap).collect();
+    for answer in &answers {
+        assert_eq!((answer.status, &answer.body["code"]), (503, &json!("log_unavailable")));
+    }
+    let told =
+        |answer: &&Answer| answer.body["detail"] == "the action was not taken; send it again";
+    let at_once = answers.iter().filter(told).count();
+    assert!(at_once >= 39, "{at_once} of 40 in {:?}", clock.elapsed());
+    let head = shop.raw(
+        b"PUT /v1/warehouses/A HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\
+          content-type: application/json\r\ncontent-length: 43\r\n\r\n\
+          {\"name\":\"A\",\"region\":\"eu\",\"priority\":10}    ",
+    );
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    assert!(head.starts_with("http/1.1 503") && head.contains("retry-after: 1"), "{head}");
+}
+
+fn small_checkout(customer: &str, key: &str) -> Ask {
+    Ask::post("/v1/checkouts", key, crate::shop::basket(customer, "tok_ok", &[("P1", 1)]))
+}
