@@ -12,6 +12,7 @@ use std::net::TcpStream;
 use std::ops::Deref;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -173,7 +174,9 @@ impl Caller {
     /// Of the shop at this URL.
     pub(crate) fn of(url: String) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let client = Client::builder(TokioExecutor::new()).build_http();
+        // The shop closes a connection on which nothing is asked for a while.
+        let idle = Duration::from_secs(2);
+        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(idle).build_http();
         Self { url, runtime, client }
     }
 
