@@ -24,7 +24,8 @@ use schemas::topic::{Topic, TopicPartition};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a reader may be kept from what was there when it was opened.
+/// How long a reader may be kept from what was there when it was opened: no longer than a stop may
+/// take.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle for so long after a record, a reader makes sure that it is at the ends.
 const SILENCE: Duration = Duration::from_millis(50);
@@ -129,8 +130,9 @@ impl KafkaReader {
             }
             self.pass_gaps()?;
             if self.clock.elapsed().saturating_sub(began) > CATCH_UP_TIMEOUT {
-                let last = self.client.context().last_error().unwrap_or_default();
-                return Err(ReadError::Unavailable(format!("nothing comes from the log: {last}")));
+                let last = self.client.context().last_error();
+                let last = last.map_or_else(String::new, |last| format!(": {last}"));
+                return Err(ReadError::Unavailable(format!("nothing comes from the log{last}")));
             }
         }
         Ok(())
