@@ -139,7 +139,7 @@ fn two_ways_in_and_two_ways_out_sell_one_stock_also_while_nobody_decides() {
         paid(&outs[1], order);
     }
     for report in loads.map(load::Load::finish) {
-        load::all_answered(&report);
+        load::all_taken(&report);
         assert!(report["outcomes"]["confirmed"].as_u64().unwrap() > 200, "{report:#}");
     }
 

@@ -67,7 +67,7 @@ fn a_follower_decides_soon_after_the_kill_of_who_leads() {
         );
     }
     let report = load.finish();
-    load::all_answered(&report);
+    load::all_taken(&report);
     let url = sale.parts.url.clone();
     sale.close(ledger);
     let gaps = log::gaps(&log::open(&url));
@@ -100,7 +100,7 @@ fn who_led_and_was_paused_meanwhile_follows_and_says_nothing_new() {
         [sale.leads.standing(), sale.follows.standing()],
         [json!("leads"), json!("follows")]
     );
-    load::all_answered(&load.finish());
+    load::all_taken(&load.finish());
     sale.close(ledger);
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Longer than a healthy broker takes on a busy machine, and shorter than callers like to wait.
-const SILENCE: Duration = Duration::from_secs(1);
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// The partitions that were appended to.
 pub(super) struct Pulse {
@@ -85,12 +85,12 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_is_silent_when_nothing_that_waits_was_heard_of_for_a_second() {
+    fn a_partition_is_silent_when_nothing_that_waits_was_heard_of_for_two_seconds() {
         let (pulse, pass) = pulse();
         pass(60_000);
         assert!(!pulse.is_silent(AT), "nothing waits");
         pulse.asked(AT);
-        pass(999);
+        pass(1_999);
         assert!(!pulse.is_silent(AT));
         pulse.asked(AT);
         pass(1);
