@@ -59,7 +59,7 @@ fn start(
     let Opened { clock, schemas, source, .. } = opened;
     let open = if role.may_lead() { LogSource::for_engine } else { LogSource::to_read };
     let (schemas, clock, source) = (schemas.clone(), clock.clone(), source.clone());
-    let parts = Parts { log: open(&source)?.log, views, schemas, clock };
+    let parts = Parts { log: open(&source)?.log, views, schemas, checkpoints: None, clock };
     let hash_seed = std::process::id().into();
     let options = Options { workers: work.workers.into(), settings, hash_seed, role };
     let reopen = Box::new(move || open(&source).map(|open| open.log).map_err(again));

@@ -8,6 +8,7 @@
 //!            +------------------> probe <-----------------+
 //! ```
 
+use crate::checkpoints::snapshot::Snapshot;
 use crate::epoch::EpochInput;
 use crate::hub::Hub;
 use crate::operator::{Batch, Desk, ROUNDS, Spares, keyed};
@@ -42,6 +43,7 @@ impl Mesh {
         customers: &Rc<RefCell<Customers>>,
         products: &Rc<RefCell<Products>>,
         faults: Faults,
+        first_epoch: u64,
     ) -> Self {
         let desk = Rc::new(RefCell::new(Desk { faults, ..Desk::default() }));
         let mut opens = Opens::new();
@@ -65,7 +67,7 @@ impl Mesh {
             replies.connect_loop(handle);
             customers_done.concat(products_done).probe_with(&probe);
         });
-        opens.advance_to(ROUNDS);
+        opens.advance_to(first_epoch * ROUNDS);
         Self { desk, opens, probe }
     }
 
@@ -92,8 +94,31 @@ pub fn run(worker: &mut Worker, hub: &Arc<Hub>, hash_seed: u64) -> Vec<u8> {
     let (index, peers) = (worker.index(), worker.peers());
     let customers = Rc::new(RefCell::new(Customers::new(hash_seed)));
     let products = Rc::new(RefCell::new(Products::new(hash_seed, index, peers)));
-    let mut mesh = Mesh::build(worker, &customers, &products, hub.faults.clone());
-    hub.lock().register(index, std::thread::current());
+    let (restored, first_epoch, kept) = {
+        let mut state = hub.lock();
+        state.register(index, std::thread::current());
+        (state.restored.clone(), state.finished + 1, state.checkpoints.are_made())
+    };
+    if let Some(restored) = restored {
+        let (mut customers, mut products) = (customers.borrow_mut(), products.borrow_mut());
+        let loaded = restored.of_worker((index, peers), |kind, value| {
+            customers.load(kind, value)?;
+            products.load(kind, value)
+        });
+        if let Err(failure) = loaded {
+            hub.fail(failure);
+        }
+        customers.end_load();
+        products.end_load();
+        let mut state = hub.lock();
+        let next = customers.next_deadline();
+        state.next_deadline = state.next_deadline.into_iter().chain(next).min();
+    }
+    if kept {
+        customers.borrow_mut().keep_changes();
+        products.borrow_mut().keep_changes();
+    }
+    let mut mesh = Mesh::build(worker, &customers, &products, hub.faults.clone(), first_epoch);
     loop {
         let (input, done) = {
             let mut state = hub.lock();
@@ -123,6 +148,21 @@ pub fn run(worker: &mut Worker, hub: &Arc<Hub>, hash_seed: u64) -> Vec<u8> {
             }
             hub.notify();
         }
+    }
+    if kept {
+        // What is left over is in the dataflow still, and in no shard.
+        let saves = {
+            let state = hub.lock();
+            !state.failed() && state.left == 0
+        };
+        let snapshot = saves.then(|| {
+            let mut snapshot = Snapshot::default();
+            customers.borrow_mut().save(&mut snapshot);
+            products.borrow_mut().save(&mut snapshot);
+            snapshot
+        });
+        hub.lock().checkpoints.leave(snapshot);
+        hub.notify();
     }
     for dataflow in worker.installed_dataflows() {
         worker.drop_dataflow(dataflow);

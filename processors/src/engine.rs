@@ -8,14 +8,17 @@
 //! | workers | timely: customers, products | epochs |
 //! | publisher | gives ids, appends outputs | finished epochs; the log |
 //! | views | judges and applies rows and marks | finished epochs; the store |
+//! | checkpoints | writes what workers have saved | outputs and rows to be durable; the store |
 //! | schemas | asks what an unknown schema id stands for | the registry |
 //! | watch | looks whether epochs advance | a second |
 
+use crate::checkpoints::keeper::Keeper;
+use crate::checkpoints::restored::Restored;
 use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
 use crate::inputs;
 use crate::invariants::watch;
-use crate::opener::Opener;
+use crate::opener::{Opener, another_history};
 use crate::planner::Planner;
 use crate::publisher::{self, Publisher};
 use crate::replay;
@@ -27,12 +30,14 @@ use crate::views;
 use schemas::events::epochs::Settings;
 use schemas::id::EventId;
 use schemas::topic::{Topic, TopicPartition};
+use sinks::checkpoint_store::CheckpointStore;
 use sinks::clock::Clock;
 use sinks::event_log::EventLog;
 use sinks::schema_registry::Schemas;
 use sinks::view_store::{Mark, ViewStore};
 use std::io::Read as _;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 /// What the engine works on.
 #[derive(Clone)]
@@ -43,6 +48,8 @@ pub struct Parts {
     pub views: Option<Arc<dyn ViewStore>>,
     /// The schemas, and who is asked about others.
     pub schemas: Schemas,
+    /// Where checkpoints are, and how often one is made; without, a start replays the whole log.
+    pub checkpoints: Option<(Arc<CheckpointStore>, Duration)>,
     /// The clock of the planner.
     pub clock: Clock,
 }
@@ -118,16 +125,25 @@ impl Engine {
     fn start_over(parts: &Parts, options: Options, hub: Arc<Hub>) -> Result<Self, Failure> {
         let claim_id = if options.role.may_lead() { Some(claim_id()?) } else { None };
         let mark = parts.views.as_ref().map(|views| Arc::clone(&views.marks().borrow()));
+        let restored = restored(parts, mark.as_deref())?;
         {
             let mut state = hub.lock();
+            if let Some(restored) = &restored {
+                state.go_on_behind(restored);
+            }
+            if let Some((_, every)) = &parts.checkpoints {
+                let epoch = state.finished;
+                state.checkpoints.make(*every, parts.clock.elapsed(), epoch);
+            }
             state.own_claim = claim_id;
             state.passive = options.role == Role::StandsBy;
             state.muted = mark.is_none();
             state.views_at = mark.as_ref().map_or((0, 0), |mark| (mark.era, mark.epoch));
         }
         let mut threads = Threads::over(Arc::clone(&hub));
-        spawn_readers(&mut threads, parts, options.workers, mark.clone())?;
+        spawn_readers(&mut threads, parts, options.workers, mark.clone(), restored.as_deref())?;
         spawn_writers(&mut threads, parts, options.role, mark)?;
+        spawn_keeper(&mut threads, parts, restored.as_deref())?;
         spawn_planner(&mut threads, parts, options, claim_id)?;
         let (watched, stop) = mpsc::channel();
         let clock = parts.clock.clone();
@@ -135,6 +151,7 @@ impl Engine {
             watch::run(hub, &clock, &stop);
             Ok(())
         })?;
+        hub.lock().restored = restored;
         let workers = start_workers(&hub, options.workers, options.hash_seed)?;
         let handle = Handle { hub };
         Ok(Self { handle, threads, workers: Some(workers), watched: Some(watched) })
@@ -283,9 +300,10 @@ fn spawn_readers(
     parts: &Parts,
     workers: usize,
     mark: Option<Arc<Mark>>,
+    restored: Option<&Restored>,
 ) -> Result<(), Failure> {
-    let epochs = TopicPartition { topic: Topic::Epochs, partition: 0 };
-    let plans = parts.log.reader(&[(epochs, 0)])?;
+    let from = restored.map_or(0, |restored| restored.manifest.plans.last_offset());
+    let plans = parts.log.reader(&[(EPOCHS, from)])?;
     let Parts { log, schemas, clock, .. } = parts.clone();
     // At most one id a partition waits in there, and one of the plan topic.
     let (named, unknown) = mpsc::channel();
@@ -296,9 +314,36 @@ fn spawn_readers(
         unknown_schemas::run(hub, &schemas, &unknown);
         Ok(())
     })?;
-    threads.spawn("opener", move |hub| {
-        Opener::new(Arc::clone(hub), codec, clock, workers, mark, named).run(plans)
-    })
+    let hub = Arc::clone(&threads.hub);
+    let mut opener = Opener::new(hub, codec, clock, workers, mark, named);
+    if let Some(restored) = restored {
+        opener = opener.behind(restored);
+    }
+    threads.spawn("opener", move |_| opener.run(plans))
+}
+
+fn spawn_keeper(
+    threads: &mut Threads,
+    parts: &Parts,
+    restored: Option<&Restored>,
+) -> Result<(), Failure> {
+    let Parts { views, checkpoints: Some((store, _)), clock, .. } = parts.clone() else {
+        return Ok(());
+    };
+    let runs = restored.map_or_else(Vec::new, |restored| restored.manifest.runs.clone());
+    let keeper = Keeper::new(Arc::clone(&threads.hub), store, views, clock, runs);
+    threads.spawn("checkpoints", move |_| keeper.run())
+}
+
+/// The checkpoint to go on from, if there is one.
+fn restored(parts: &Parts, mark: Option<&Mark>) -> Result<Option<Arc<Restored>>, Failure> {
+    let Some((store, _)) = &parts.checkpoints else { return Ok(None) };
+    let Some(restored) = Restored::newest(store, mark)? else { return Ok(None) };
+    if parts.log.ends(&[EPOCHS])?[0] <= restored.manifest.plans.last_offset() {
+        return Err(another_history());
+    }
+    tracing::info!(epoch = restored.manifest.epoch, "going on behind a checkpoint");
+    Ok(Some(Arc::new(restored)))
 }
 
 fn spawn_writers(
@@ -341,6 +386,8 @@ fn spawn_planner(
     }
     Ok(())
 }
+
+const EPOCHS: TopicPartition = TopicPartition { topic: Topic::Epochs, partition: 0 };
 
 fn claim_id() -> Result<EventId, Failure> {
     let mut bytes = [0; 16];

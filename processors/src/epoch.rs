@@ -1,5 +1,6 @@
 //! What the engine's threads hand to each other: records, epochs, and what came of them.
 
+use crate::checkpoints::snapshot::Snapshot;
 use crate::shards::Decided;
 use machines::message::{Cause, Context, ToCustomer, ToProduct};
 use schemas::events::Event;
@@ -62,6 +63,8 @@ pub struct Partition {
     pub planned: u64,
     /// Append time of the last record read, clamped; what comes behind it is not older.
     pub read_at: Option<Timestamp>,
+    /// Append time of the last record planned, clamped.
+    pub planned_at: Option<Timestamp>,
     /// The partition is held: the schema id of its record at `reached`, which is not known here.
     /// Nothing behind that is read.
     pub held: Option<u32>,
@@ -78,6 +81,8 @@ pub struct EpochInput {
     pub products: Vec<ToProduct>,
     /// Whether rows are wanted: not while a replay is behind the store's mark.
     pub rows: bool,
+    /// Whether what changed is to be saved at its end.
+    pub save: bool,
     /// Empty vectors to be filled with events, by operator: memory that is warm already.
     pub spare: [Vec<Decided>; OPERATORS],
 }
@@ -95,6 +100,8 @@ pub struct Part {
     pub left: usize,
     /// The earliest open timer.
     pub next_deadline: Option<Timestamp>,
+    /// What changed since the last one, if it is to be saved.
+    pub snapshot: Option<Snapshot>,
 }
 
 /// What all that read a finished epoch need to know of its plan.

@@ -11,6 +11,8 @@
 //! is finished and not yet out is bounded by [`SPOOL_MAX`]: while it is full, nothing is opened and
 //! so nothing is planned.
 
+use crate::checkpoints::pace::{Begun, Checkpoints, Taken};
+use crate::checkpoints::restored::Restored;
 use crate::digests::Digests;
 use crate::epoch::{Dead, EpochInfo, EpochInput, Finished, OPERATORS, Part, Partition, weight};
 use crate::failure::{End, Failure};
@@ -39,11 +41,13 @@ pub const SPOOL_MAX: usize = 400_000;
 const SPARE_MAX: usize = 16;
 struct Opened {
     info: EpochInfo,
+    begun: Option<Begun>,
     dead: Vec<Dead>,
     parts: Vec<Option<Part>>,
 }
 
 /// Everything behind the lock.
+#[derive(Default)]
 pub struct State {
     /// By [`TopicPartition::input_index`].
     pub inputs: Vec<Partition>,
@@ -112,6 +116,10 @@ pub struct State {
     pub dead_letters: u64,
     /// Judged so far.
     pub invariants: Counts,
+    /// The making of checkpoints.
+    pub checkpoints: Checkpoints,
+    /// What the workers load before they begin.
+    pub restored: Option<Arc<Restored>>,
 }
 
 /// The meeting place.
@@ -134,40 +142,9 @@ impl Hub {
     pub fn with_faults(workers: usize, faults: Faults) -> Arc<Self> {
         let state = State {
             inputs: TopicPartition::inputs().map(|_| Partition::default()).collect(),
-            plans: PlanTopic::default(),
-            plans_read_to: 0,
-            plans_held: None,
             mailboxes: (0..workers).map(|_| VecDeque::new()).collect(),
             workers: vec![None; workers],
-            opened: BTreeMap::new(),
-            finished: 0,
-            to_publish: VecDeque::new(),
-            to_view: VecDeque::new(),
-            spooled: 0,
-            spare: Vec::new(),
-            digests: Digests::default(),
-            published: 0,
-            viewed: 0,
-            left: 0,
-            next_deadline: None,
-            reading_short: false,
-            skips: BTreeSet::new(),
-            own_claim: None,
-            passive: false,
-            heard: Duration::ZERO,
-            drained: None,
-            time_accepted: None,
-            views_at: (0, 0),
-            outputs_at: None,
-            standing: Standing::Replays,
-            muted: false,
-            applied: Arc::default(),
-            stopping: false,
-            dump: false,
-            failure: None,
-            records: 0,
-            dead_letters: 0,
-            invariants: Counts::default(),
+            ..State::default()
         };
         Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), faults })
     }
@@ -286,6 +263,12 @@ impl State {
         open < EPOCHS_OPEN_MAX && self.spooled < SPOOL_MAX
     }
 
+    /// How many workers there are.
+    #[must_use]
+    pub const fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
     /// Epochs opened and not finished.
     #[must_use]
     pub fn open_epochs(&self) -> u64 {
@@ -303,10 +286,16 @@ impl State {
         }
     }
 
-    /// Opens an epoch: one input per worker.
-    pub fn open(&mut self, info: EpochInfo, inputs: Vec<EpochInput>, dead: Vec<Dead>) {
+    /// Opens an epoch: one input per worker. Behind it a checkpoint is made, if one was begun.
+    pub fn open(
+        &mut self,
+        info: EpochInfo,
+        inputs: Vec<EpochInput>,
+        dead: Vec<Dead>,
+        begun: Option<Begun>,
+    ) {
         let parts = inputs.iter().map(|_| None).collect();
-        self.opened.insert(info.context.epoch, Opened { info, dead, parts });
+        self.opened.insert(info.context.epoch, Opened { info, begun, dead, parts });
         for (mailbox, mut input) in self.mailboxes.iter_mut().zip(inputs) {
             input.spare = std::array::from_fn(|_| self.spare.pop().unwrap_or_default());
             mailbox.push_back(input);
@@ -335,9 +324,10 @@ impl State {
         if opened.parts.iter().any(Option::is_none) {
             return Ok(());
         }
-        let Opened { info, dead, parts } = self.opened.remove(&epoch).expect("looked at above");
+        let Opened { info, begun, dead, parts } = self.opened.remove(&epoch).expect("looked at above");
         let mut digests = [0u64; OPERATORS];
         let (mut rows, mut events) = (Vec::new(), Vec::with_capacity(parts.len()));
+        let mut snapshots = Vec::new();
         self.left = 0;
         self.next_deadline = None;
         for part in parts.into_iter().flatten() {
@@ -348,6 +338,11 @@ impl State {
             self.left += part.left;
             self.next_deadline = self.next_deadline.into_iter().chain(part.next_deadline).min();
             events.push(part.events);
+            snapshots.extend(part.snapshot);
+        }
+        if let Some(begun) = begun {
+            let info = info.clone();
+            self.checkpoints.taken = Some(Taken { begun, info, digests, snapshots });
         }
         self.spooled += weight(&events) + rows.len();
         self.finished = epoch;

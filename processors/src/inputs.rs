@@ -45,8 +45,12 @@ pub fn run(
     unknown: &Sender<u32>,
 ) -> Result<(), ReadError> {
     let partitions: Vec<_> = TopicPartition::inputs().collect();
-    let from: Vec<_> = partitions.iter().map(|at| (*at, 0)).collect();
-    let clamp = vec![Timestamp::MIN; partitions.len()];
+    let (from, clamp): (Vec<_>, Vec<_>) = {
+        let state = hub.lock();
+        let all = partitions.iter().zip(&state.inputs);
+        let clamp = |planned_at: Option<Timestamp>| planned_at.unwrap_or(Timestamp::MIN);
+        all.map(|(at, input)| ((*at, input.planned), clamp(input.planned_at))).unzip()
+    };
     let reader = log.reader(&from)?;
     Inputs { hub, log, codec, unknown, partitions, clamp, reader }.run()
 }

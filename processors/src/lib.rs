@@ -1,5 +1,6 @@
 //! The dataflow and the epoch runtime.
 
+pub mod checkpoints;
 pub mod cut;
 pub mod dataflow;
 pub mod digests;

@@ -1,13 +1,14 @@
 //! The opener: one thread that reads the plan topic back and opens the epochs that valid plans
 //! say, and nothing else. The planner's own plans come back to it here like anybody's.
 
+use crate::checkpoints::restored::Restored;
 use crate::epoch::{Action, Dead, EpochInfo, EpochInput};
 use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
 use crate::inputs;
 use crate::plan::{Read, ValidPlan};
 use crate::standing::Standing;
-use machines::message::{Context, ProductMessage, ToProduct};
+use machines::message::{Context, ProductMessage, ToCustomer, ToProduct};
 use schemas::codec::{Codec, DecodeError};
 use schemas::events::epochs::RecordSkipped;
 use schemas::topic::{Topic, TopicPartition};
@@ -32,6 +33,10 @@ pub struct Opener {
     /// Where the view store stands: rows up to there are not wanted; none at all without a store.
     mark: Option<Arc<Mark>>,
     applied: Vec<u64>,
+    /// Messages that enter the first epoch, of the one before it.
+    left: Vec<ToCustomer>,
+    /// What the first record must be: the plan behind which a checkpoint was made.
+    known: Option<Vec<u8>>,
     /// To whom schema ids are named that are not known.
     unknown: Sender<u32>,
 }
@@ -48,7 +53,20 @@ impl Opener {
         unknown: Sender<u32>,
     ) -> Self {
         let applied = vec![0; TopicPartition::inputs().count()];
-        Self { hub, codec, clock, workers, mark, applied, unknown }
+        Self { hub, codec, clock, workers, mark, applied, left: Vec::new(), known: None, unknown }
+    }
+
+    /// The same, going on behind a checkpoint: its plan is the first that is read.
+    #[must_use]
+    pub fn behind(mut self, restored: &Restored) -> Self {
+        for position in &restored.manifest.inputs {
+            if let Some(index) = position.partition.input_index() {
+                self.applied[index] = position.next;
+            }
+        }
+        self.left.clone_from(&restored.left);
+        self.known = Some(restored.manifest.plans.last_bytes().to_vec());
+        self
     }
 
     /// Reads until the hub stops or fails.
@@ -83,6 +101,9 @@ impl Opener {
 
     /// Takes in one record.
     fn read(&mut self, record: &Record) -> Result<(), End> {
+        if let Some(known) = self.known.take() {
+            return if record.value == known { Ok(()) } else { Err(another_history().into()) };
+        }
         let event = match self.codec.decode_bare(&record.value) {
             Ok(event) => event,
             Err(DecodeError::UnknownSchema(schema)) => {
@@ -172,15 +193,19 @@ impl Opener {
             state = hub.wait(state);
         }
         state.reading_short = false;
-        let (inputs, dead, records) = self.take(&mut state, valid)?;
+        let (mut inputs, dead, records) = self.take(&mut state, valid)?;
         state.records += records;
+        let epoch = valid.plan.epoch;
+        let begun = state.checkpoints.begin(epoch, records, self.clock.elapsed());
+        inputs.iter_mut().for_each(|input| input.save = begun);
+        let begun = begun.then(|| state.behind_last_plan());
         let info = EpochInfo {
             context: context(valid),
             era: valid.era,
             hash: valid.hash,
             applied: Arc::new(self.applied.clone()),
         };
-        state.open(info, inputs, dead);
+        state.open(info, inputs, dead, begun);
         hub.notify();
         Ok(())
     }
@@ -213,9 +238,14 @@ impl Opener {
                 customers: Vec::new(),
                 products: Vec::new(),
                 rows,
+                save: false,
                 spare: Default::default(),
             })
             .collect();
+        for message in self.left.drain(..) {
+            let group = message.body.group();
+            inputs[usize::from(group) % self.workers].customers.push(message);
+        }
         let (mut dead, mut records) = (Vec::new(), 0);
         for cut in &valid.plan.cut {
             let index = input_of(cut.topic, cut.partition)
@@ -227,6 +257,7 @@ impl Opener {
             while partition.waiting.front().is_some_and(|input| input.offset < cut.end) {
                 let input = partition.waiting.pop_front().expect("looked at above");
                 records += 1;
+                partition.planned_at = Some(input.appended_at);
                 let skipped = state.skips.remove(&(index, input.offset));
                 let action = if skipped { inputs::skipped(cut, &input) } else { input.action };
                 self.route(action, &mut inputs, &mut dead);
@@ -254,6 +285,15 @@ impl Opener {
             Action::Dead(letter) => dead.push(*letter),
         }
     }
+}
+
+/// The log is not the one that the checkpoints were made of.
+pub(crate) fn another_history() -> Failure {
+    Failure::HistoryRedone(
+        "history was redone: the newest checkpoint is of a plan that is not on the log; restore \
+         the log that it belongs to, or remove the checkpoints and the views to rebuild them"
+            .to_owned(),
+    )
 }
 
 /// A record that a valid plan took is part of what was decided: to skip it history must be

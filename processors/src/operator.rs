@@ -89,7 +89,7 @@ impl<S: Shard> Turns<S> {
     fn turn(&mut self, time: u64, mut messages: Vec<S::In>) -> Vec<S::Sent> {
         let (epoch, round) = (time / ROUNDS, time % ROUNDS);
         let mut out = Out::default();
-        let (context, mut records) = {
+        let (context, save, mut records) = {
             let mut desk = self.desk.borrow_mut();
             let input = desk.epochs.get_mut(&epoch).expect("an epoch is on the desk while open");
             let records = if round == 0 { S::records(input) } else { Vec::new() };
@@ -98,7 +98,7 @@ impl<S: Shard> Turns<S> {
                 // As many as in the last epoch: growing would copy them.
                 self.events.reserve(self.events_before);
             }
-            (input.context, records)
+            (input.context, input.save, records)
         };
         let context = self.faults.context(S::OPERATOR, context);
         std::mem::swap(&mut out.events, &mut self.events);
@@ -131,6 +131,11 @@ impl<S: Shard> Turns<S> {
         self.digest = self.digest.wrapping_add(out.digest);
         if S::SENDS_NEXT_ROUND && round == ROUNDS - 1 {
             self.left = out.messages.len();
+            if save {
+                let mut desk = self.desk.borrow_mut();
+                let part = desk.parts.entry(epoch).or_default();
+                S::leave(&out.messages, part.snapshot.get_or_insert_default());
+            }
         }
         out.messages
     }
@@ -139,7 +144,7 @@ impl<S: Shard> Turns<S> {
     fn finish(&mut self, epoch: u64) {
         let mut desk = self.desk.borrow_mut();
         let input = desk.epochs.get(&epoch).expect("an epoch is on the desk until it is finished");
-        let (context, wanted) = (input.context, input.rows);
+        let (context, wanted, save) = (input.context, input.rows, input.save);
         let part = desk.parts.entry(epoch).or_default();
         let mut shard = self.shard.borrow_mut();
         shard.finish(&context, wanted, &mut part.rows);
@@ -149,6 +154,9 @@ impl<S: Shard> Turns<S> {
         self.faults.part(S::OPERATOR, part);
         part.left += std::mem::take(&mut self.left);
         part.next_deadline = part.next_deadline.or_else(|| shard.next_deadline());
+        if save {
+            shard.save(part.snapshot.get_or_insert_default());
+        }
     }
 
     /// Splits a round's messages by the worker that owns their keys.

@@ -15,17 +15,19 @@ use schemas::events::epochs::{EpochPlanned, GenerationClaimed, RecordSkipped, Se
 use schemas::hash::hash128;
 use schemas::id::EventId;
 use schemas::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 const PREVIOUS: u64 = 2;
 const PLAN: u64 = 3;
 
 /// The claim in force.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InForce {
     /// Its offset.
     pub generation: u64,
     /// What it says.
     pub claim: GenerationClaimed,
+    #[serde(with = "hex")]
     bytes: Vec<u8>,
 }
 
@@ -62,11 +64,13 @@ pub struct ValidPlan {
 }
 
 /// The state of the plan topic up to some offset.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanTopic {
     in_force: Option<InForce>,
+    #[serde(with = "hex")]
     last_bytes: Vec<u8>,
     last_epoch: u64,
+    last_offset: u64,
     now: Option<Timestamp>,
 }
 
@@ -95,6 +99,24 @@ impl PlanTopic {
         self.now
     }
 
+    /// Where the last valid plan stands; 0 before the first.
+    #[must_use]
+    pub const fn last_offset(&self) -> u64 {
+        self.last_offset
+    }
+
+    /// Bytes of the last valid plan.
+    #[must_use]
+    pub fn last_bytes(&self) -> &[u8] {
+        &self.last_bytes
+    }
+
+    /// Hash of the last valid plan's bytes, as [`ValidPlan::hash`]; none before the first.
+    #[must_use]
+    pub fn hash(&self) -> Option<EventId> {
+        (self.last_epoch > 0).then(|| EventId(hash128(PLAN, &self.last_bytes)))
+    }
+
     /// What the next plan's `previous` must be.
     #[must_use]
     pub fn previous(&self) -> EventId {
@@ -118,7 +140,7 @@ impl PlanTopic {
             return self.claim(offset, bytes, claim);
         }
         if let Event::EpochPlanned(plan) = event {
-            return self.plan(appended_at, bytes, plan);
+            return self.plan(offset, appended_at, bytes, plan);
         }
         if let Event::RecordSkipped(skip) = event {
             return Read::Skip(skip);
@@ -141,7 +163,13 @@ impl PlanTopic {
         Read::Claimed(claim)
     }
 
-    fn plan(&mut self, appended_at: Timestamp, bytes: &[u8], plan: EpochPlanned) -> Read {
+    fn plan(
+        &mut self,
+        offset: u64,
+        appended_at: Timestamp,
+        bytes: &[u8],
+        plan: EpochPlanned,
+    ) -> Read {
         let Some(in_force) = &self.in_force else { return Read::Void };
         if plan.generation != in_force.generation
             || plan.epoch != self.last_epoch + 1
@@ -157,6 +185,24 @@ impl PlanTopic {
         self.now = Some(now);
         self.last_epoch = plan.epoch;
         self.last_bytes = bytes.to_vec();
+        self.last_offset = offset;
         Read::Planned(ValidPlan { hash: EventId(hash128(PLAN, bytes)), now, deadline, era, plan })
+    }
+}
+
+/// Bytes as hex digits, for people who read them in a manifest.
+mod hex {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], s: S) -> Result<S::Ok, S::Error> {
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        s.serialize_str(&digits)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
+        let digits = String::deserialize(d)?;
+        let byte = |at| digits.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
+        let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
+        bytes.ok_or_else(|| D::Error::custom("these are no bytes in hex"))
     }
 }

@@ -3,11 +3,12 @@
 //! Canonical order is made here: whatever the order in which messages arrive, a shard is applied to
 //! them in the order of their keys, and no two keys are equal.
 
+use crate::checkpoints::snapshot::Snapshot;
 use crate::epoch::EpochInput;
 use crate::shards::Out;
 use crate::shards::customers::Customers;
 use crate::shards::products::Products;
-use machines::message::{Context, CustomerMessage, ProductMessage, ToCustomer, ToProduct};
+use machines::message::{Context, ProductMessage, ToCustomer, ToProduct};
 use schemas::time::Timestamp;
 use sinks::view_store::rows::Row;
 
@@ -45,6 +46,10 @@ pub trait Shard: 'static {
     fn finish(&mut self, context: &Context, wanted: bool, rows: &mut Vec<Row>);
     /// The earliest open timer.
     fn next_deadline(&self) -> Option<Timestamp>;
+    /// Saves what changed since it was last saved, once the epoch is over.
+    fn save(&mut self, snapshot: &mut Snapshot);
+    /// Saves what the last round sends into the next epoch.
+    fn leave(messages: &[Self::Sent], snapshot: &mut Snapshot);
 }
 
 /// Sorts by `key`, whose first part is `class`, and panics on a tie. Messages of one class come in
@@ -112,6 +117,10 @@ impl Shard for Customers {
     fn next_deadline(&self) -> Option<Timestamp> {
         self.next_deadline()
     }
+    fn save(&mut self, snapshot: &mut Snapshot) {
+        self.save(snapshot);
+    }
+    fn leave(_: &[ToProduct], _: &mut Snapshot) {}
 }
 
 impl Shard for Products {
@@ -128,13 +137,7 @@ impl Shard for Products {
         sort_canonically(messages, ToProduct::class, ToProduct::sort_key);
     }
     fn group(message: &ToCustomer) -> u16 {
-        match &message.body {
-            CustomerMessage::Record(_) => unreachable!("log records come by the desk"),
-            CustomerMessage::Reserved { order, .. }
-            | CustomerMessage::Refused { order, .. }
-            | CustomerMessage::Revoked { order, .. } => order.group(),
-            CustomerMessage::Price { customer, .. } => customer.0.group(),
-        }
+        message.body.group()
     }
     fn sweep(&mut self, context: &Context, _: &mut Out<ToCustomer>) {
         self.sweep(context);
@@ -151,5 +154,11 @@ impl Shard for Products {
     }
     fn next_deadline(&self) -> Option<Timestamp> {
         None
+    }
+    fn save(&mut self, snapshot: &mut Snapshot) {
+        self.save(snapshot);
+    }
+    fn leave(messages: &[ToCustomer], snapshot: &mut Snapshot) {
+        messages.iter().for_each(|message| snapshot.leave(message));
     }
 }

@@ -11,9 +11,10 @@
 //! An engine that never claims goes from Replays to Follows, whether or not somebody leads.
 
 /// Where an engine stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Standing {
     /// What stands on the log is being worked through.
+    #[default]
     Replays,
     /// It may claim, and has not heard yet of another process that leads.
     Waits,

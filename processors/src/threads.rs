@@ -13,7 +13,7 @@ pub type Workers = WorkerGuards<Vec<u8>>;
 
 /// Running threads over one hub.
 pub(crate) struct Threads {
-    hub: Arc<Hub>,
+    pub(crate) hub: Arc<Hub>,
     running: Vec<JoinHandle<()>>,
 }
 

@@ -132,7 +132,7 @@ impl Mesh {
                 if let Some(epoch) = next {
                     self.epoch += 1;
                     let (info, inputs) = self.split(epoch, rows);
-                    state.open(info, inputs, Vec::new());
+                    state.open(info, inputs, Vec::new(), None);
                     continue;
                 }
                 if state.open_epochs() == 0 && state.to_publish.is_empty() {
@@ -149,6 +149,7 @@ impl Mesh {
         let context = context(self.epoch);
         let mut inputs: Vec<_> = (0..self.workers)
             .map(|_| EpochInput {
+                save: false,
                 context,
                 customers: Vec::new(),
                 products: Vec::new(),

@@ -108,6 +108,7 @@ fn encoded(schemas: &Schemas, checkout: &CheckoutRequested) -> Vec<u8> {
 fn decided(log: &Arc<dyn EventLog>, schemas: &Schemas) -> Vec<Record> {
     let views = TempDir::new().unwrap();
     let parts = Parts {
+        checkpoints: None,
         log: Arc::clone(log),
         views: Some(Arc::new(EmbeddedViews::open(views.path()).unwrap())),
         schemas: schemas.clone(),

@@ -10,6 +10,7 @@ use schemas::id::ProductId;
 use schemas::limits::{LINES_MAX, QUANTITY_MAX};
 use schemas::money::Currency;
 use schemas::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// A change of a cart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub enum Setting {
 }
 
 /// A cart.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Cart {
     items: Vec<OrderLine>,
     currency: Option<Currency>,

@@ -9,10 +9,11 @@ use schemas::events::product_actions::Listing;
 use schemas::id::SellerId;
 use schemas::money::Currency;
 use schemas::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A listing that was put at least once.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Catalogued {
     /// Of one unit, in minor units.
     pub price: i64,

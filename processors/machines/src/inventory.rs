@@ -18,10 +18,11 @@ use schemas::events::lines::{Level, Split};
 use schemas::events::orders::Reason;
 use schemas::id::{RegionId, WarehouseId};
 use schemas::limits::SPLIT_MAX;
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 
 /// Units of the product in one warehouse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockLevel {
     /// Where.
     pub warehouse: WarehouseId,
@@ -178,7 +179,7 @@ pub enum Movement {
 }
 
 /// The product's stock levels, in the order of their warehouses' ids.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Stock {
     levels: Box<[StockLevel]>,
 }

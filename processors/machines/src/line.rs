@@ -4,9 +4,10 @@ use crate::message::Place;
 use schemas::events::lines::{OrderLine, Split};
 use schemas::events::orders::Reason;
 use schemas::id::ProductId;
+use serde::{Deserialize, Serialize};
 
 /// What an order has of one of its lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Claim {
     /// Asked for.
     Waiting,
@@ -26,7 +27,7 @@ pub enum Claim {
 }
 
 /// A line of an order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Line {
     /// What.
     pub product: ProductId,

@@ -19,7 +19,7 @@ use schemas::id::{ActionId, CustomerId, EventId, OrderId, ProductId, RegionId};
 use schemas::money::Currency;
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// What a decision may read beside its state and its message.
@@ -79,13 +79,16 @@ impl Cause {
 }
 
 /// Where a product keeps a claim: told with the claim and told back, so that nobody has to look
-/// for it. It shows nowhere: it is no part of what is hashed, all places are equal, none prints.
+/// for it. It shows nowhere: it is no part of what is hashed, all places are equal, none prints. A
+/// checkpoint keeps no numbers, but whether a place was told: that decides what is found by it.
 #[derive(Clone, Copy)]
 pub struct Place(u32);
 
 impl Place {
     /// Not told yet.
     pub const UNKNOWN: Self = Self(u32::MAX);
+    /// Told before the state was restored: the claim lies elsewhere now.
+    pub const RESTORED: Self = Self(u32::MAX - 1);
 
     /// The place of this number.
     #[must_use]
@@ -96,7 +99,24 @@ impl Place {
     /// Its number, if it is known.
     #[must_use]
     pub fn number(self) -> Option<u32> {
-        (self.0 != u32::MAX).then_some(self.0)
+        (self.0 < Self::RESTORED.0).then_some(self.0)
+    }
+
+    /// Whether it was told before the state was restored.
+    #[must_use]
+    pub const fn is_restored(self) -> bool {
+        self.0 == Self::RESTORED.0
+    }
+}
+
+impl Serialize for Place {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_bool(self.0 != Self::UNKNOWN.0)
+    }
+}
+impl<'de> Deserialize<'de> for Place {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Ok(if bool::deserialize(d)? { Self::RESTORED } else { Self::UNKNOWN })
     }
 }
 
@@ -113,7 +133,7 @@ impl fmt::Debug for Place {
 }
 
 /// A message to the customers operator.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToCustomer {
     /// What it began with.
     pub cause: Cause,
@@ -124,10 +144,8 @@ pub struct ToCustomer {
 }
 
 /// What a customer's shard is told.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CustomerMessage {
-    /// A record of `customer-actions`.
-    Record(Box<Event>),
     /// All units of the line are claimed.
     Reserved {
         /// Of which order.
@@ -170,6 +188,10 @@ pub enum CustomerMessage {
         /// What one costs, and in which currency; or why it cannot be bought.
         price: Result<(i64, Currency), Reason>,
     },
+    /// A record of `customer-actions`. Never left over at an epoch's end, so it is in no
+    /// checkpoint.
+    #[serde(skip)]
+    Record(Box<Event>),
 }
 
 /// A message to the products operator.
@@ -251,7 +273,7 @@ pub enum ProductMessage {
 }
 
 /// A line to be claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reserve {
     /// The line's product.
     pub product: ProductId,
@@ -275,6 +297,23 @@ pub struct Reserve {
 
 /// Place in canonical order.
 pub type SortKey = (u8, Cause, OrderId, u16);
+
+impl CustomerMessage {
+    /// The key group of the customer whom a reply is for.
+    ///
+    /// # Panics
+    /// Of a record of the log: who reads the log knows whose it is.
+    #[must_use]
+    pub fn group(&self) -> u16 {
+        match self {
+            Self::Reserved { order, .. }
+            | Self::Refused { order, .. }
+            | Self::Revoked { order, .. } => order.group(),
+            Self::Price { customer, .. } => customer.0.group(),
+            Self::Record(_) => unreachable!("log records come by the desk"),
+        }
+    }
+}
 
 impl ToCustomer {
     /// Its class: the first part of its place.

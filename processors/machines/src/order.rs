@@ -25,9 +25,10 @@ use schemas::events::orders::Reason;
 use schemas::id::{CustomerId, PaymentMethod, RegionId};
 use schemas::money::Currency;
 use schemas::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// Where an order stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// Its lines are asked for.
     Requested,
@@ -142,7 +143,7 @@ pub struct Terms {
 }
 
 /// An order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Order {
     customer: CustomerId,
     region: RegionId,

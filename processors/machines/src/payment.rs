@@ -18,13 +18,14 @@ use schemas::events::customer_actions::PaymentOutcome;
 use schemas::events::orders::PaymentState;
 use schemas::events::payment_requests::PaymentVerb;
 use schemas::money::Currency;
+use serde::{Deserialize, Serialize};
 
 /// Strays remembered for one payment. A provider that tells more different wrong sums of one
 /// payment is broken; what it says then is dropped, for a person to look at on the log.
 pub const STRAYS_MAX: usize = 8;
 
 /// Money that was reported, but not the money asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stray {
     /// What undoes it: void of a hold, refund of what was taken.
     pub verb: PaymentVerb,
@@ -74,7 +75,7 @@ pub struct Standing {
 }
 
 /// A payment of a fixed sum.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Payment {
     amount: i64,
     currency: Currency,

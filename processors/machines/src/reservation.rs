@@ -28,12 +28,13 @@ use schemas::events::lines::{Level, Split};
 use schemas::events::orders::Reason;
 use schemas::id::{EventId, OrderId, ProductId, WarehouseId};
 use schemas::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Catalogued, buyable};
 use crate::message::{Cause, Reserve};
 
 /// A line that waits for units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// What is asked.
     pub reserve: Reserve,
@@ -44,7 +45,7 @@ pub struct Waiting {
 }
 
 /// What an order holds of a product.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Claim {
     /// A place in the queue.
     Waiting(Box<Waiting>),
@@ -53,12 +54,13 @@ pub enum Claim {
     /// Units that are sold.
     Allocated {
         /// Where they are; without what is short.
+        #[serde(with = "perhaps_none")]
         levels: Split,
     },
 }
 
 /// Units until a deadline.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
     /// Where they are.
     pub levels: Split,
@@ -223,6 +225,20 @@ pub fn evolve(stock: &mut Stock, claim: &mut Option<Claim>, change: Change) -> u
         }
         (Change::Left, _) => 0,
         (change, claim) => panic!("I4: {change:?} of {claim:?}"),
+    }
+}
+
+/// Levels of which none may be left: an allocation may be short of all of its units.
+mod perhaps_none {
+    use schemas::events::lines::{Level, Split};
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(levels: &Split, s: S) -> Result<S::Ok, S::Error> {
+        levels.serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Split, D::Error> {
+        Vec::<Level>::deserialize(d).map(|levels| Split::of(&levels))
     }
 }
 

@@ -187,9 +187,9 @@ fn finish(hub: &Hub, epoch: u64, rows: Vec<Row>, digests: [u64; OPERATORS]) -> R
     let info = info(epoch, 10);
     let (context, none) = (info.context, Vec::new);
     let (products, spare) = (Vec::new(), Default::default());
-    let input = EpochInput { context, customers: none(), products, rows: true, spare };
+    let input = EpochInput { context, customers: none(), products, rows: true, save: false, spare };
     let mut state = hub.lock();
-    state.open(info, vec![input], Vec::new());
+    state.open(info, vec![input], Vec::new(), None);
     state.finish(epoch, 0, Part { rows, digests, ..Part::default() })
 }
 

@@ -5,11 +5,13 @@
 //! order of their age, in pieces that are given up whole.
 
 use super::index::Index;
+use crate::checkpoints::snapshot::{Kind, Snapshot};
 use foldhash::fast::FixedState;
 use schemas::hash::Hasher;
 use schemas::id::{ActionId, Id, KeyHash};
 use schemas::limits::IDEMPOTENCY_KEY_KEPT_MS;
 use schemas::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 const PIECE: usize = 1024;
@@ -28,7 +30,7 @@ pub(super) enum Key {
     Reused,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Kept {
     name: [u64; 2],
     action: ActionId,
@@ -45,11 +47,22 @@ pub(super) struct Keys {
     first: u32,
     /// How many keys of the first piece are forgotten.
     gone: usize,
+    /// Number of the first key that was not saved yet.
+    unsaved: u32,
+    /// Loaded and not sorted in yet.
+    loaded: Vec<Kept>,
 }
 
 impl Keys {
     pub(super) fn new(hashing: FixedState) -> Self {
-        Self { index: Index::new(hashing), pieces: VecDeque::new(), first: 0, gone: 0 }
+        Self {
+            index: Index::new(hashing),
+            pieces: VecDeque::new(),
+            first: 0,
+            gone: 0,
+            unsaved: 0,
+            loaded: Vec::new(),
+        }
     }
 
     /// What `key` of `owner` is to `action`; a fresh one is remembered.
@@ -106,6 +119,43 @@ impl Keys {
         self.pieces.iter().flatten().skip(self.gone).map(|kept| format!("key {kept:?}"))
     }
 
+    /// Saves the keys learned since they were last saved. That one is forgotten need not be saved:
+    /// its age tells.
+    pub(super) fn save(&mut self, kind: Kind, snapshot: &mut Snapshot) {
+        let end = self.end();
+        let places = self.pieces.iter().map(Vec::len).sum::<usize>();
+        let unsaved = end.wrapping_sub(self.unsaved) as usize;
+        for place in places.saturating_sub(unsaved).max(self.gone)..places {
+            let kept = self.get(self.number(place));
+            let [hi, lo] = kept.name.map(u64::to_be_bytes);
+            snapshot.put(group(kept.name), kind, &[hi, lo].concat(), kept);
+        }
+        self.unsaved = end;
+    }
+
+    /// Takes in a key as it was saved.
+    pub(super) fn load(&mut self, value: &[u8]) -> Result<(), postcard::Error> {
+        self.loaded.push(postcard::from_bytes(value)?);
+        Ok(())
+    }
+
+    /// All are loaded: they lie by age from now on.
+    pub(super) fn end_load(&mut self) {
+        let mut loaded = std::mem::take(&mut self.loaded);
+        loaded.sort_unstable_by_key(|kept| (kept.since, kept.name));
+        for kept in loaded {
+            let tag = self.index.tag(kept.name);
+            let number = self.push(kept);
+            self.index.insert(tag, number);
+        }
+        self.unsaved = self.end();
+    }
+
+    /// The next key's number.
+    fn end(&self) -> u32 {
+        self.number(self.pieces.iter().map(Vec::len).sum())
+    }
+
     fn push(&mut self, kept: Kept) -> u32 {
         if self.pieces.back().is_none_or(|piece| piece.len() == PIECE) {
             self.pieces.push_back(Vec::with_capacity(PIECE));
@@ -128,9 +178,15 @@ impl Keys {
     }
 }
 
+/// 118 bits of hash, behind the owner's key group.
 fn name(owner: Id, KeyHash([hi, lo]): KeyHash) -> [u64; 2] {
     let [owner_hi, owner_lo] = owner.words();
-    [hi, lo].map(|half| Hasher::new(half).word(owner_hi).word(owner_lo).finish())
+    let [hi, lo] = [hi, lo].map(|half| Hasher::new(half).word(owner_hi).word(owner_lo).finish());
+    [hi >> 10 | u64::from(owner.group()) << 54, lo]
+}
+
+const fn group([hi, _]: [u64; 2]) -> u16 {
+    (hi >> 54) as u16
 }
 
 fn is_kept(since: Timestamp, now: Timestamp) -> bool {

@@ -10,6 +10,7 @@
 //! ahead of their turn, that it may look all of them up at once.
 
 mod arena;
+mod changes;
 pub mod customers;
 mod index;
 mod keys;

@@ -13,6 +13,7 @@ use schemas::events::epochs::Settings;
 use schemas::events::orders::Reason;
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
+use sinks::checkpoint_store::CheckpointStore;
 use sinks::clock::Clock;
 use sinks::event_log::embedded::{Durability, FileLog};
 use sinks::event_log::{EventLog, OutputId};
@@ -23,6 +24,7 @@ use sinks::view_store::rows::View;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 
 pub(super) const SEED: u64 = 20_261_123;
@@ -36,8 +38,8 @@ pub(super) type Output = (TopicPartition, Option<OutputId>, Bytes, Bytes);
 pub(super) struct Outcome {
     pub(super) digests: BTreeMap<u64, [u64; OPERATORS]>,
     pub(super) outputs: Vec<Output>,
-    rows: Vec<(View, Vec<u8>, i64, String)>,
-    state: Vec<String>,
+    pub(super) rows: Vec<(View, Vec<u8>, i64, String)>,
+    pub(super) state: Vec<String>,
 }
 
 /// Runs the engine over what stands in `dir` until all plans are done.
@@ -52,12 +54,27 @@ pub(super) fn replay_with(
     hash_seed: u64,
     schemas: Schemas,
 ) -> Result<Outcome, Failure> {
+    replay_behind(dir, workers, hash_seed, schemas, None)
+}
+
+/// The same, with checkpoints made this often, if at all.
+pub(super) fn replay_behind(
+    dir: &Path,
+    workers: usize,
+    hash_seed: u64,
+    schemas: Schemas,
+    every: Option<Duration>,
+) -> Result<Outcome, Failure> {
+    let checkpoints = every.map(|every| {
+        let store = CheckpointStore::open_folder(&dir.join("checkpoints")).unwrap();
+        (Arc::new(store), every)
+    });
     let clock = Clock::manual(Timestamp(0));
     let log: Arc<dyn EventLog> =
         Arc::new(FileLog::open(&dir.join("log"), clock.clone(), Durability::NotDurable).unwrap());
     let views: Arc<dyn ViewStore> = Arc::new(EmbeddedViews::open(&dir.join("views")).unwrap());
     let plans_end = log.ends(&[TopicPartition { topic: Topic::Epochs, partition: 0 }]).unwrap()[0];
-    let parts = Parts { log: Arc::clone(&log), views: Some(Arc::clone(&views)), schemas, clock };
+    let parts = Parts { log: Arc::clone(&log), views: Some(Arc::clone(&views)), schemas, checkpoints, clock };
     let settings = Settings { reservation_timeout_ms: 1 };
     let options = Options { workers, settings, hash_seed, role: Role::Replays };
     let engine = Engine::start(&parts, options)?;

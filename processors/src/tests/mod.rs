@@ -1,6 +1,7 @@
 //! Tests of the engine as a whole, on the real log and views: a history with everything in it,
 //! and what must not change the outcome.
 
+mod checkpoints;
 mod determinism;
 mod gaps;
 mod held;

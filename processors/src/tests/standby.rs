@@ -67,7 +67,7 @@ impl Process {
     ) -> Self {
         let clock = Clock::manual(BEGIN);
         let parts =
-            Parts { log: Arc::clone(log), views: views.clone(), schemas, clock: clock.clone() };
+            Parts { log: Arc::clone(log), views: views.clone(), schemas, checkpoints: None, clock: clock.clone() };
         let settings = Settings { reservation_timeout_ms: 900_000 };
         let options = Options { workers: 1, settings, hash_seed: 0, role };
         Self { engine: Engine::start(&parts, options).unwrap(), clock, views, _dir: dir }

@@ -47,7 +47,7 @@ fn supplies(log: Arc<dyn EventLog>, clock: &Clock, role: Role) -> Supplies {
     let schemas = Schemas::embedded();
     let settings = Settings { reservation_timeout_ms: 900_000 };
     Supplies {
-        parts: Parts { log, views: None, schemas, clock: clock.clone() },
+        parts: Parts { log, views: None, schemas, checkpoints: None, clock: clock.clone() },
         options: Options { workers: 1, settings, hash_seed: 0, role },
         role_again: role,
         reopen: Box::new(|| panic!("the log is not opened anew")),

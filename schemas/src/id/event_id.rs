@@ -68,13 +68,22 @@ pub(crate) mod fixed16 {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<EventId, D::Error> {
         struct Visitor;
-        impl de::Visitor<'_> for Visitor {
+        impl<'de> de::Visitor<'de> for Visitor {
             type Value = EventId;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("16 bytes")
             }
             fn visit_bytes<E: de::Error>(self, v: &[u8]) -> Result<EventId, E> {
                 v.try_into().ok().map(EventId).ok_or_else(|| E::invalid_length(v.len(), &self))
+            }
+            /// In JSON bytes are a list of numbers.
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<EventId, A::Error> {
+                let mut id = EventId::default();
+                for (place, byte) in id.0.iter_mut().enumerate() {
+                    let next = seq.next_element()?;
+                    *byte = next.ok_or_else(|| de::Error::invalid_length(place, &self))?;
+                }
+                Ok(id)
             }
         }
         d.deserialize_bytes(Visitor)

@@ -88,6 +88,7 @@ impl Stage {
         let schemas = Schemas::embedded();
         let (parts_log, parts_views) = (Arc::clone(&log), Arc::clone(&views));
         let parts = Parts {
+            checkpoints: None,
             log: parts_log,
             views: Some(parts_views),
             schemas: schemas.clone(),

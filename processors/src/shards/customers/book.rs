@@ -2,16 +2,18 @@
 
 use super::{Customers, FixedState};
 use crate::shards::arena::Arena;
+use crate::shards::changes::Changes;
 use crate::shards::index::Index;
 use machines::message::{CustomerMessage, ToCustomer};
 use machines::order::Order;
 use schemas::events::Event;
 use schemas::id::OrderId;
 use schemas::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 
 /// An order, and what only its events and rows need.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Placed {
     pub(super) id: OrderId,
     pub(super) order: Order,
@@ -23,12 +25,17 @@ pub(super) struct Placed {
     pub(super) version: u32,
     /// Its events on any topic so far.
     pub(super) events: u32,
-    /// Its place among the unsettled, [`SETTLED`] if it is not there.
+    /// Its place among the unsettled, [`SETTLED`] if it is not there: so at an epoch's end.
+    #[serde(skip, default = "settled")]
     pub(super) unsettled: u32,
 }
 
 /// See [`Placed::unsettled`].
 pub(super) const SETTLED: u32 = u32::MAX;
+
+const fn settled() -> u32 {
+    SETTLED
+}
 
 impl Customers {
     /// Reads what these messages will need: the orders they are about, or the keys they claim.
@@ -78,11 +85,12 @@ fn order_of(message: &ToCustomer) -> Option<OrderId> {
 pub(super) struct Book {
     index: Index,
     placed: Arena<Placed>,
+    pub(super) unsaved: Changes,
 }
 
 impl Book {
     pub(super) fn new(hashing: FixedState) -> Self {
-        Self { index: Index::new(hashing), placed: Arena::new() }
+        Self { index: Index::new(hashing), placed: Arena::new(), unsaved: Changes::default() }
     }
 
     #[inline]
@@ -105,11 +113,19 @@ impl Book {
 
     #[inline]
     pub(super) fn get_mut(&mut self, at: u32) -> &mut Placed {
+        self.unsaved.mark(at);
         self.placed.get_mut(at)
     }
 
     /// Adds an order that is not here yet.
     pub(super) fn insert(&mut self, placed: Placed) -> u32 {
+        let at = self.load(placed);
+        self.unsaved.mark(at);
+        at
+    }
+
+    /// Adds an order as it was saved.
+    pub(super) fn load(&mut self, placed: Placed) -> u32 {
         let tag = self.index.tag(placed.id);
         let at = self.placed.insert(placed);
         self.index.insert(tag, at);

@@ -9,7 +9,7 @@ use super::super::Out;
 use super::press::Origin;
 use super::{Customers, digest};
 use crate::shards::keys::Key;
-use machines::cart::{self, Setting};
+use machines::cart::{self, Cart, Setting};
 use machines::message::{Cause, Context, ProductMessage, ToProduct};
 use schemas::events::Event;
 use schemas::events::customer_actions::{CartItemAddRequested, CartItemSetRequested};
@@ -121,7 +121,8 @@ impl Customers {
     ) {
         let (customer, action) = (set.customer_id, set.action_id);
         let (product, quantity) = (set.product_id, set.quantity);
-        let cart = self.carts.entry(customer).or_default();
+        let empty = Cart::default();
+        let cart = self.carts.get(&customer).unwrap_or(&empty);
         match cart.decide_set(product, quantity) {
             Ok(Setting::Change(event)) => {
                 self.change_cart(context, origin, customer, action, event, out);
@@ -145,7 +146,8 @@ impl Customers {
         quote: Quote,
         out: &mut Out<ToProduct>,
     ) {
-        let cart = self.carts.entry(customer).or_default();
+        let empty = Cart::default();
+        let cart = self.carts.get(&customer).unwrap_or(&empty);
         let decision =
             quote.and_then(|(price, currency)| cart.decide_add(product, quantity, price, currency));
         match decision {

@@ -2,6 +2,7 @@
 //! lines of all shards together, sorted, are the same whatever their number.
 
 use super::Customers;
+use schemas::time::Timestamp;
 
 impl Customers {
     /// Every byte of state.
@@ -12,7 +13,8 @@ impl Customers {
         lines.extend(self.carts.iter().map(|cart| format!("cart {cart:?}")));
         lines.extend(self.waiting.iter().map(|waiting| format!("waiting {waiting:?}")));
         lines.extend(self.keys.dump());
-        lines.extend(self.timers.dump().into_iter().map(|timer| format!("timer {timer}")));
+        let waits = |id| self.orders.is_due(id, Timestamp::MAX);
+        lines.extend(self.timers.dump(waits).into_iter().map(|timer| format!("timer {timer}")));
         lines.sort_unstable();
         lines.iter().flat_map(|line| line.bytes().chain([b'\n'])).collect()
     }

@@ -17,6 +17,7 @@
 //! | `press` | events on their way out, and what the epoch changed |
 //! | `digest` | what is hashed of them |
 //! | `rows` | the rows of the views |
+//! | `saved` | what of it goes into a checkpoint, and comes back |
 //! | `dump` | all state as text |
 
 mod actions;
@@ -28,6 +29,7 @@ mod dump;
 mod orders;
 mod press;
 mod rows;
+mod saved;
 #[cfg(test)]
 #[expect(
     clippy::wildcard_enum_match_arm,
@@ -67,6 +69,8 @@ pub struct Customers {
     /// Orders about which this round brought news, each once.
     unsettled: Vec<Unsettled>,
     press: Press,
+    /// Whose carts changed since they were last saved.
+    unsaved_carts: Vec<CustomerId>,
 }
 
 impl Customers {
@@ -82,6 +86,7 @@ impl Customers {
             timers: Timers::default(),
             unsettled: Vec::new(),
             press: Press::default(),
+            unsaved_carts: Vec::new(),
         }
     }
 
@@ -145,6 +150,9 @@ impl Customers {
 
     /// Drops the record of what changed.
     pub fn forget_rows(&mut self) {
+        if self.orders.unsaved.is_kept() {
+            self.unsaved_carts.extend_from_slice(&self.press.carts);
+        }
         self.press.forget();
     }
 }

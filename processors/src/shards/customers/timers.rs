@@ -55,9 +55,11 @@ impl Timers {
         self.by_deadline.first_key_value().map(|(deadline, _)| *deadline)
     }
 
-    pub(super) fn dump(&self) -> Vec<String> {
+    /// Those of orders that still wait, as text: when the others go is nobody's business.
+    pub(super) fn dump(&self, waits: impl Fn(OrderId) -> bool) -> Vec<String> {
         let timers = |(deadline, orders): (&Timestamp, &Vec<OrderId>)| {
-            orders.iter().map(|order| format!("{deadline:?} {order:?}")).collect::<Vec<_>>()
+            let waiting = orders.iter().filter(|order| waits(**order));
+            waiting.map(|order| format!("{deadline:?} {order:?}")).collect::<Vec<_>>()
         };
         self.by_deadline.iter().flat_map(timers).collect()
     }

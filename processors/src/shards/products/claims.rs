@@ -10,6 +10,7 @@
 //! answered at once is known to customers a round later, before they can speak of it.)
 
 use crate::shards::arena::Arena;
+use crate::shards::changes::Changes;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use machines::message::Place;
@@ -24,6 +25,13 @@ pub(super) struct Claims {
     entries: Arena<Entry>,
     /// By product and order, those that have waited.
     waited: HashMap<(u32, OrderId), u32, FixedState>,
+    /// By product and order, those that were told their place before the state was restored.
+    pub(super) restored: HashMap<(u32, OrderId), u32, FixedState>,
+    /// Links so far.
+    pub(super) links: u64,
+    pub(super) unsaved: Changes,
+    /// Product and order of claims that ended since they were last saved.
+    pub(super) ended: Vec<(u32, OrderId)>,
 }
 
 #[derive(Debug)]
@@ -33,6 +41,9 @@ pub(super) struct Entry {
     claim: Option<Claim>,
     before: u32,
     behind: u32,
+    /// Its number among the links: what stands in a chain by the same deadline stands in this
+    /// order.
+    pub(super) linked: u64,
     /// Whether its row changed since rows were last taken.
     row_changed: bool,
 }
@@ -102,7 +113,14 @@ impl Chains {
 
 impl Claims {
     pub(super) fn new(hashing: FixedState) -> Self {
-        Self { entries: Arena::new(), waited: HashMap::with_hasher(hashing) }
+        Self {
+            entries: Arena::new(),
+            waited: HashMap::with_hasher(hashing.clone()),
+            restored: HashMap::with_hasher(hashing),
+            links: 0,
+            unsaved: Changes::default(),
+            ended: Vec::new(),
+        }
     }
 
     /// The claim of this order on this product.
@@ -113,6 +131,7 @@ impl Claims {
                 let entry = self.entries.peek(at)?;
                 (entry.order == order && entry.product == product).then_some(at)
             }
+            None if place.is_restored() => self.restored.get(&(product, order)).copied(),
             None => self.waited.get(&(product, order)).copied(),
         }
     }
@@ -149,6 +168,10 @@ impl Claims {
             && std::mem::replace(&mut self.entries.get_mut(at).row_changed, false)
     }
 
+    pub(super) fn peek(&self, at: u32) -> Option<&Entry> {
+        self.entries.peek(at)
+    }
+
     pub(super) fn get(&self, at: u32) -> &Entry {
         self.entries.get(at)
     }
@@ -173,19 +196,38 @@ impl Claims {
         claim: Claim,
     ) -> u32 {
         let kind = Kind::of(&claim);
+        let at = self.add(product, order, claim, kind == Kind::Waiting);
+        self.link(chains, kind, at);
+        at
+    }
+
+    /// Adds a claim that is in no chain yet.
+    pub(super) fn add(&mut self, product: u32, order: OrderId, claim: Claim, waited: bool) -> u32 {
         let at = self.entries.insert(Entry {
             product,
             order,
             claim: Some(claim),
             before: NONE,
             behind: NONE,
+            linked: 0,
             row_changed: false,
         });
-        if kind == Kind::Waiting {
+        if waited {
             self.waited.insert((product, order), at);
         }
-        self.link(chains, kind, at);
         at
+    }
+
+    /// Puts a claim back into its chain. Called for all that were saved in the order in which they
+    /// were linked, so that each comes to stand where it stood.
+    pub(super) fn link_again(&mut self, chains: &mut Chains, at: u32, linked: u64) {
+        self.links = linked - 1;
+        self.link(chains, Kind::of(self.get(at).claim()), at);
+    }
+
+    /// Whether it has waited.
+    pub(super) fn has_waited(&self, product: u32, order: OrderId) -> bool {
+        self.waited.contains_key(&(product, order))
     }
 
     /// Lets `evolve` change the claim; one that is none afterwards is forgotten.
@@ -200,6 +242,7 @@ impl Claims {
         let done = evolve(&mut claim);
         let next = claim.as_ref().map(Kind::of);
         self.entries.get_mut(at).claim = claim;
+        self.unsaved.mark(at);
         if kind != next {
             if let Some(kind) = kind {
                 self.unlink(chains, kind, at);
@@ -214,8 +257,13 @@ impl Claims {
 
     fn remove(&mut self, at: u32) {
         let Entry { product, order, .. } = self.entries.remove(at);
-        if !self.waited.is_empty() {
-            self.waited.remove(&(product, order));
+        for by_name in [&mut self.waited, &mut self.restored] {
+            if !by_name.is_empty() {
+                by_name.remove(&(product, order));
+            }
+        }
+        if self.unsaved.is_kept() {
+            self.ended.push((product, order));
         }
     }
 
@@ -235,8 +283,11 @@ impl Claims {
             NONE => chain.last = at,
             behind => self.entries.get_mut(behind).before = at,
         }
+        self.links += 1;
+        let linked = self.links;
         let entry = self.entries.get_mut(at);
-        (entry.before, entry.behind) = (before, behind);
+        (entry.before, entry.behind, entry.linked) = (before, behind, linked);
+        self.unsaved.mark(at);
         if kind == Kind::Reserved && before == NONE {
             chains.due = deadline;
         }

@@ -131,7 +131,7 @@ impl Work<'_> {
         if self.waits(&line, None, first) {
             let chains = &mut self.product.chains;
             self.claims.insert(chains, self.at, reserve.order, Claim::Waiting(Box::new(line)));
-            self.product.asked_max = self.product.asked_max.max(reserve.quantity);
+            self.set_asked_max(self.product.asked_max.max(reserve.quantity));
         }
     }
 
@@ -207,7 +207,12 @@ impl Work<'_> {
             next = self.claims.behind(at);
             asked_max = asked_max.max(self.still_waits(at, false).unwrap_or(0));
         }
+        self.set_asked_max(asked_max);
+    }
+
+    fn set_asked_max(&mut self, asked_max: u32) {
         self.product.asked_max = asked_max;
+        self.changed.unsaved.mark(self.at);
     }
 
     /// Answers a line in the queue; the units it still waits for. Past its deadline it loses its

@@ -12,6 +12,7 @@ mod lines;
 mod places;
 mod product;
 mod rows;
+mod saved;
 #[cfg(test)]
 mod tests;
 mod warehouses;
@@ -39,6 +40,8 @@ pub struct Products {
     owned: warehouses::Owned,
     keys: Keys,
     changed: rows::Changed,
+    /// Claims that are loaded and in no chain yet, each with its number among the links.
+    loaded: Vec<(u64, u32)>,
 }
 
 impl Products {
@@ -55,6 +58,7 @@ impl Products {
             owned: warehouses::Owned::new(index, peers),
             keys: Keys::new(hashing),
             changed: rows::Changed::default(),
+            loaded: Vec::new(),
         }
     }
 

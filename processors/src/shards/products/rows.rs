@@ -2,6 +2,7 @@
 
 use super::Products;
 use super::product::Product;
+use crate::shards::changes::Changes;
 use machines::inventory::bit;
 use machines::message::Context;
 use machines::reservation::Claim;
@@ -21,11 +22,14 @@ pub(super) struct Changed {
     pub(super) ended: Vec<(u32, OrderId)>,
     pub(super) rejections: Vec<(ActionId, Reason)>,
     pub(super) warehouses: BTreeSet<WarehouseId>,
+    /// Products that changed since they were last saved.
+    pub(super) unsaved: Changes,
 }
 
 impl Changed {
     /// To be called before the product is marked.
     pub(super) fn product(&mut self, at: u32, product: &Product) {
+        self.unsaved.mark(at);
         if !product.row_changed && product.levels_changed == 0 {
             self.products.push(at);
         }

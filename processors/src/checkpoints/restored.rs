@@ -1,0 +1,148 @@
+//! What a start goes on from: the newest checkpoint that is whole and not ahead of the views.
+
+use super::manifest::{FOLDER, Manifest};
+use super::runs::{Files, RunError};
+use super::snapshot::{EVERYONE, Kind};
+use crate::failure::Failure;
+use machines::message::ToCustomer;
+use schemas::topic::GROUPS;
+use sinks::checkpoint_store::{CheckpointStore, StoreError};
+use sinks::view_store::Mark;
+
+/// How often it is looked anew when a file is gone that a manifest names: whoever leads may have
+/// removed an old one meanwhile.
+const LOOKS: usize = 3;
+
+/// A checkpoint whose files are read.
+pub struct Restored {
+    /// What it is made of.
+    pub manifest: Manifest,
+    /// Messages that enter the next epoch.
+    pub left: Vec<ToCustomer>,
+    files: Files,
+}
+
+impl Restored {
+    /// The newest checkpoint that is whole and no newer than the views; none: there is none, and
+    /// the log is replayed from its beginning.
+    ///
+    /// # Errors
+    /// The store does not answer; or the checkpoint at the views' mark is of another history.
+    pub fn newest(store: &CheckpointStore, mark: Option<&Mark>) -> Result<Option<Self>, Failure> {
+        let mut gone = None;
+        for _ in 0..LOOKS {
+            match Self::look(store, mark)? {
+                Looked::Found(restored) => return Ok(restored.map(|restored| *restored)),
+                Looked::Gone(name) => gone = Some(name),
+            }
+        }
+        tracing::error!(?gone, "no checkpoint is whole: the log is replayed from its beginning");
+        Ok(None)
+    }
+
+    fn look(store: &CheckpointStore, mark: Option<&Mark>) -> Result<Looked, Failure> {
+        let mut gone = None;
+        for listed in store.list(FOLDER).map_err(unavailable)?.into_iter().rev() {
+            let name = listed.name;
+            let Some(at) = Manifest::at(&name) else {
+                tracing::warn!(name, "this is no checkpoint of ours: it is left alone");
+                continue;
+            };
+            if mark.is_some_and(|mark| at > (mark.era, mark.epoch)) {
+                tracing::info!(name, "this checkpoint is ahead of the views: an older one is used");
+                continue;
+            }
+            match read(store, &name) {
+                Ok(restored) => {
+                    check_history(&restored.manifest, mark)?;
+                    return Ok(Looked::Found(Some(Box::new(restored))));
+                }
+                Err(Unread::Store(error @ StoreError::Missing { .. })) => {
+                    tracing::error!(name, %error, "this checkpoint is not whole");
+                    gone = Some(name);
+                }
+                Err(Unread::Store(error)) => return Err(unavailable(error)),
+                Err(Unread::Damaged(error)) => {
+                    tracing::error!(name, %error, "this checkpoint is damaged: an older one is used");
+                }
+            }
+        }
+        Ok(gone.map_or(Looked::Found(None), Looked::Gone))
+    }
+
+    fn group(
+        &self,
+        group: u16,
+        with: &mut impl FnMut(Kind, &[u8]) -> Result<(), postcard::Error>,
+    ) -> Result<(), Failure> {
+        let loaded = self.files.group(group, |(key, value)| {
+            let kind = key.first().and_then(|number| Kind::from_number(*number));
+            let kind = kind.ok_or("an entry of a kind that this build does not know")?;
+            value.map_or(Ok(()), |value| with(kind, value)).map_err(|error| error.to_string())
+        });
+        loaded.map_err(|error| Failure::Damaged(error.to_string()))
+    }
+
+    /// Calls `with` for all that is saved of this worker's key groups, and of everyone's.
+    ///
+    /// # Errors
+    /// It is not what was written, or `with` says so.
+    pub fn of_worker(
+        &self,
+        (index, peers): (usize, usize),
+        mut with: impl FnMut(Kind, &[u8]) -> Result<(), postcard::Error>,
+    ) -> Result<(), Failure> {
+        self.group(EVERYONE, &mut with)?;
+        (0..GROUPS)
+            .filter(|group| usize::from(*group) % peers == index)
+            .try_for_each(|group| self.group(group, &mut with))
+    }
+}
+
+enum Looked {
+    Found(Option<Box<Restored>>),
+    Gone(String),
+}
+
+enum Unread {
+    Store(StoreError),
+    Damaged(String),
+}
+
+impl From<RunError> for Unread {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Store(error) => Self::Store(error),
+            error @ RunError::Damaged { .. } => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+fn read(store: &CheckpointStore, name: &str) -> Result<Restored, Unread> {
+    let bytes = store.get(name).map_err(Unread::Store)?;
+    let manifest = Manifest::from_bytes(&bytes).map_err(Unread::Damaged)?;
+    let files = Files::read(store, &manifest.runs)?;
+    let own = manifest.runs.last().map_or(0, |run| run.files.len());
+    let left = files.left(own)?;
+    let left = left.iter().map(|message| postcard::from_bytes(message)).collect::<Result<_, _>>();
+    let left = left.map_err(|error| Unread::Damaged(format!("its messages: {error}")))?;
+    Ok(Restored { manifest, left, files })
+}
+
+/// A store that knows another history than the checkpoints stops the start.
+fn check_history(manifest: &Manifest, mark: Option<&Mark>) -> Result<(), Failure> {
+    let at = (manifest.era, manifest.epoch);
+    let mark = mark.filter(|mark| at == (mark.era, mark.epoch));
+    if mark.is_some_and(|mark| Some(mark.plan_hash) != manifest.plans.hash()) {
+        return Err(Failure::HistoryRedone(format!(
+            "history was redone: the views and the checkpoints know different plans of epoch {}; \
+             remove those that do not belong to this log",
+            manifest.epoch
+        )));
+    }
+    Ok(())
+}
+
+fn unavailable(error: StoreError) -> Failure {
+    Failure::Unavailable(error.to_string())
+}

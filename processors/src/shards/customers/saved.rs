@@ -1,0 +1,68 @@
+//! What of customers goes into a checkpoint, and comes back. Timers are not saved: an order that
+//! waits for its payment has one.
+
+use super::Customers;
+use super::book::Placed;
+use crate::checkpoints::snapshot::{Kind, Snapshot};
+use machines::cart::Cart;
+use schemas::id::CustomerId;
+use schemas::time::Timestamp;
+
+impl Customers {
+    /// From now on it is kept what changed since state was last saved.
+    pub fn keep_changes(&mut self) {
+        self.orders.unsaved.keep();
+    }
+
+    /// Saves what changed since the last call; at an epoch's end, when its rows are taken.
+    ///
+    /// # Panics
+    /// If an action still waits for a price: products answer within the epoch.
+    pub fn save(&mut self, snapshot: &mut Snapshot) {
+        assert!(self.waiting.is_empty(), "I16: an action waits for its price beyond its epoch");
+        for at in self.orders.unsaved.take() {
+            let placed = self.orders.get(at);
+            snapshot.put(placed.id.group(), Kind::Order, &placed.id.to_bytes(), placed);
+        }
+        let mut carts = std::mem::take(&mut self.unsaved_carts);
+        carts.sort_unstable();
+        carts.dedup();
+        for customer in carts {
+            let cart = self.carts.get(&customer).expect("a cart that changed is there");
+            let key = customer.0.to_bytes();
+            snapshot.put(customer.0.group(), Kind::Cart, &key, &(customer, cart));
+        }
+        self.keys.save(Kind::CustomerKey, snapshot);
+    }
+
+    /// Takes in an entry as it was saved; those of products are not for this shard.
+    ///
+    /// # Errors
+    /// It is not one that this build has written.
+    pub fn load(&mut self, kind: Kind, value: &[u8]) -> Result<(), postcard::Error> {
+        match kind {
+            Kind::Order => {
+                let placed: Placed = postcard::from_bytes(value)?;
+                let deadline = placed.order.expires_at();
+                if placed.order.decide_expiry(Timestamp::MAX).is_some()
+                    && let Some(deadline) = deadline
+                {
+                    self.timers.set(deadline, placed.id);
+                }
+                self.orders.load(placed);
+            }
+            Kind::Cart => {
+                let (customer, cart): (CustomerId, Cart) = postcard::from_bytes(value)?;
+                self.carts.insert(customer, cart);
+            }
+            Kind::CustomerKey => self.keys.load(value)?,
+            Kind::Warehouse | Kind::Product | Kind::Claim | Kind::ProductKey => {}
+        }
+        Ok(())
+    }
+
+    /// All are loaded.
+    pub fn end_load(&mut self) {
+        self.keys.end_load();
+    }
+}
