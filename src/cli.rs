@@ -110,13 +110,20 @@ pub(crate) struct Door {
     pub(crate) auth: Auth,
 }
 
-/// The threads that decide.
-#[derive(Clone, Copy, Debug, Args)]
+/// The threads that decide, and what their state is kept in.
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Work {
     /// Timely workers, 1 to 64.
     #[arg(long, env = "WATERMART_WORKERS", default_value_t = 1,
           value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) workers: u16,
+    /// Where checkpoints of the state are: `embedded:` is in the data directory; `file:///folder`.
+    #[arg(long, env = "WATERMART_CHECKPOINTS_URL", default_value = "embedded:")]
+    pub(crate) checkpoints_url: String,
+    /// How often one is made, where anything is new; a start replays what came after it.
+    #[arg(long, env = "WATERMART_CHECKPOINT_INTERVAL", default_value = "5s",
+          value_parser = some_time)]
+    pub(crate) checkpoint_interval: Duration,
 }
 
 /// How a process leads that may.

@@ -3,16 +3,18 @@
 use crate::cli::{Lead, Work};
 use crate::exit::Failure;
 use crate::log::LogSource;
-use crate::parts::Opened;
+use crate::parts::{self, Opened};
+use processors::checkpoints::pace::Kept;
 use processors::engine::{Held, Options, Parts, Role};
 use processors::failure::Failure as EngineFailure;
 use processors::invariants::Count;
 use processors::standing::Standing;
 use processors::supervisor::{OpenGateway, Report, Supervisor, Supplies};
-use queries::{EngineStatus, Invariant, ProcessStatus};
+use queries::{Checkpoint, EngineStatus, Invariant, ProcessStatus};
 use schemas::events::epochs::Settings;
 use schemas::time::Timestamp;
 use sinks::view_store::ViewStore;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Starts an engine that may lead. It writes `views`, if the process has any; its payments are
@@ -22,6 +24,7 @@ use std::sync::Arc;
 /// It does not start.
 pub(crate) fn lead(
     opened: &Opened,
+    data: &Path,
     (work, lead): (&Work, &Lead),
     views: Option<Arc<dyn ViewStore>>,
     gateway: OpenGateway,
@@ -31,7 +34,7 @@ pub(crate) fn lead(
     // One that starts anew has no right to take over from who took over from it.
     let role_again = if opened.source.is_exclusive() { Role::Leads } else { Role::StandsBy };
     let role = if lead.take_over { Role::Leads } else { role_again };
-    start(opened, work, views, (role, role_again, settings), gateway)
+    start(opened, data, work, views, (role, role_again, settings), gateway)
 }
 
 /// Starts an engine that follows and writes `views`.
@@ -40,17 +43,19 @@ pub(crate) fn lead(
 /// It does not start.
 pub(crate) fn follow(
     opened: &Opened,
+    data: &Path,
     work: &Work,
     views: Arc<dyn ViewStore>,
 ) -> Result<Supervisor, Failure> {
     // Of no consequence: settings are in force by a claim, which this one never makes.
     let settings = Settings { reservation_timeout_ms: 1 };
     let never = Box::new(|| unreachable!("it never leads"));
-    start(opened, work, Some(views), (Role::Follows, Role::Follows, settings), never)
+    start(opened, data, work, Some(views), (Role::Follows, Role::Follows, settings), never)
 }
 
 fn start(
     opened: &Opened,
+    data: &Path,
     work: &Work,
     views: Option<Arc<dyn ViewStore>>,
     (role, role_again, settings): (Role, Role, Settings),
@@ -59,7 +64,8 @@ fn start(
     let Opened { clock, schemas, source, .. } = opened;
     let open = if role.may_lead() { LogSource::for_engine } else { LogSource::to_read };
     let (schemas, clock, source) = (schemas.clone(), clock.clone(), source.clone());
-    let parts = Parts { log: open(&source)?.log, views, schemas, checkpoints: None, clock };
+    let checkpoints = Some((parts::checkpoints(work, data)?, work.checkpoint_interval));
+    let parts = Parts { log: open(&source)?.log, views, schemas, checkpoints, clock };
     let hash_seed = std::process::id().into();
     let options = Options { workers: work.workers.into(), settings, hash_seed, role };
     let reopen = Box::new(move || open(&source).map(|open| open.log).map_err(again));
@@ -92,7 +98,7 @@ pub(crate) fn failure(failure: EngineFailure) -> Failure {
 /// What a process with an engine says of itself; `following` is its word while another leads.
 pub(crate) fn status(
     supervisor: &Supervisor,
-    work: Work,
+    workers: u16,
     following: &'static str,
     log_replication: Option<usize>,
 ) -> impl Fn() -> ProcessStatus + Send + Sync + use<> {
@@ -102,24 +108,25 @@ pub(crate) fn status(
         let word = if report.engine.standing == Standing::Follows { following } else { "ok" };
         ProcessStatus {
             ready: report.not_ready().map_or(Ok(word), Err),
-            engine: Some(engine_status(&report, work)),
+            engine: Some(engine_status(&report, workers)),
             log_replication,
         }
     }
 }
 
-fn engine_status(report: &Report, work: Work) -> EngineStatus {
+fn engine_status(report: &Report, workers: u16) -> EngineStatus {
     let status = &report.engine;
     EngineStatus {
         standing: status.standing.as_str(),
         generation: u64::try_from(status.generation).unwrap_or(0),
         epoch: status.epoch,
         now: status.now.unwrap_or(Timestamp(0)),
-        workers: work.workers.into(),
+        workers: workers.into(),
         invariants: status.invariants.iter().map(counted).collect(),
         dead_letters: status.dead_letters,
         applied: Arc::clone(&status.applied),
         held: status.held.iter().map(held).collect(),
+        checkpoint: status.checkpoint.map(|Kept { epoch, at, bytes }| Checkpoint { epoch, at, bytes }),
     }
 }
 

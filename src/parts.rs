@@ -4,13 +4,15 @@
 //! |---|---|
 //! | `log/` | the event log: all that must never be lost |
 //! | `views/` | the view store: rebuilt from the log if removed |
+//! | `checkpoints/` | state, so that a start need not replay the whole log: made anew if removed |
 //! | `schema-ids.json` | what a schema registry has told: asked for anew if removed |
 //! | `sandbox/` | what the sandbox gateway remembers |
 //! | `webhook-secret` | what signs and proves webhooks |
 
-use crate::cli::{Outside, Views};
+use crate::cli::{Outside, Views, Work};
 use crate::exit::Failure;
 use crate::log::{LogSource, OpenLog};
+use sinks::checkpoint_store::CheckpointStore;
 use sinks::clock::Clock;
 use sinks::event_log::EventLog;
 use sinks::event_log::embedded::{Durability, FileLog, OpenError};
@@ -111,6 +113,18 @@ fn schemas_failure(error: SchemasError) -> Failure {
 pub(crate) fn views(views: &Views, data: &Path) -> Result<Arc<EmbeddedViews>, Failure> {
     known("views-url", &views.views_url)?;
     Ok(Arc::new(open_views(data)?))
+}
+
+/// Opens the store of checkpoints, as `--checkpoints-url` says.
+///
+/// # Errors
+/// It is not one that this build knows, or not to be had.
+pub(crate) fn checkpoints(work: &Work, data: &Path) -> Result<Arc<CheckpointStore>, Failure> {
+    let store = match work.checkpoints_url.as_str() {
+        "embedded:" => CheckpointStore::open_folder(&data.join("checkpoints")),
+        url => CheckpointStore::open(url),
+    };
+    store.map(Arc::new).map_err(|error| Failure::flag("checkpoints-url", error))
 }
 
 /// Makes the views durable, at the end.

@@ -41,9 +41,9 @@ impl Process {
         let secrets = payments::secrets(&flags.webhooks, data)?;
         let handle = runtime.handle().clone();
         let gateway = payments::opener(flags.lead.payments_url, data, &opened, &secrets, handle);
-        let engine = engine::lead(&opened, (&flags.work, &flags.lead), None, gateway)?;
+        let engine = engine::lead(&opened, data, (&flags.work, &flags.lead), None, gateway)?;
         let Opened { clock, log, replicas, .. } = opened;
-        let status = engine::status(&engine, flags.work, "standing by", replicas);
+        let status = engine::status(&engine, flags.work.workers, "standing by", replicas);
         let running = Running::new(Arc::clone(&log), clock, Arc::new(status));
         Ok(Self { log, engine, running })
     }

@@ -37,9 +37,9 @@ impl Replica {
         let opened =
             Opened::open(&flags.outside, data, LogSource::find_shared, LogSource::to_read)?;
         let views: Arc<dyn ViewStore> = parts::views(&flags.views, data)?;
-        let engine = engine::follow(&opened, &flags.work, Arc::clone(&views))?;
+        let engine = engine::follow(&opened, data, &flags.work, Arc::clone(&views))?;
         let Opened { clock, log, replicas, .. } = opened;
-        let status = Arc::new(engine::status(&engine, flags.work, "ok", replicas));
+        let status = Arc::new(engine::status(&engine, flags.work.workers, "ok", replicas));
         let queries = Queries::new(Arc::clone(&views), log, clock, status);
         Ok(Self { views, engine, queries })
     }

@@ -1,5 +1,6 @@
 //! What an engine says of itself, read under the hub's lock.
 
+use crate::checkpoints::pace::Kept;
 use crate::failure::Failure;
 use crate::hub::State;
 use crate::invariants::Counts;
@@ -33,6 +34,8 @@ pub struct Status {
     pub invariants: Counts,
     /// Of each input, the first offset that is not in a finished epoch; empty is all 0.
     pub applied: Arc<Vec<u64>>,
+    /// The newest checkpoint.
+    pub checkpoint: Option<Kept>,
 }
 
 /// A partition that is read no further, until it is known what its next record is.
@@ -61,6 +64,7 @@ impl Status {
             plans_held: state.plans_held,
             invariants: state.invariants.clone(),
             applied: Arc::clone(&state.applied),
+            checkpoint: state.checkpoints.kept,
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! It answers whatever is broken: an end that the log does not tell is null.
 
-use crate::answer::rfc3339_or_null;
+use crate::answer::{rfc3339, rfc3339_or_null};
 use crate::running::Running;
 use axum::Json;
 use axum::extract::State;
@@ -54,6 +54,8 @@ pub struct EngineStatus {
     pub applied: Arc<Vec<u64>>,
     /// Partitions that are read no further for now.
     pub held: Vec<Held>,
+    /// The newest one.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// The process at a glance, and the shop as far as it knows it. Null is what it does not know: an
@@ -82,9 +84,8 @@ pub(crate) struct Report {
     /// By topic and partition, of all that plans cut.
     pub(crate) log: BTreeMap<String, Progress>,
     pub(crate) views: Vec<ViewStatus>,
-    /// The newest one; null until checkpoints are taken.
-    #[schema(value_type = Option<Object>)]
-    checkpoint: (),
+    /// The newest one; null until one is made.
+    pub(crate) checkpoint: Option<Checkpoint>,
     /// By id, of those that are checked while the shop runs, counted since it started.
     #[schema(value_type = BTreeMap<String, Invariant>)]
     pub(crate) invariants: BTreeMap<&'static str, Invariant>,
@@ -93,6 +94,19 @@ pub(crate) struct Report {
     /// Partitions that are read no further until the schema of their next record is known, or an
     /// operator sets it aside. An alarm if it lasts.
     pub(crate) held: Option<Vec<Held>>,
+}
+
+/// State as it was saved: a start replays what came after it.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Checkpoint {
+    /// As of the end of this epoch.
+    pub epoch: u64,
+    /// When it was written.
+    #[serde(serialize_with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Of its files.
+    pub bytes: u64,
 }
 
 /// A partition that is held, and the record that holds it.
@@ -211,7 +225,7 @@ impl Running {
             log_replication,
             views: views.unwrap_or_default(),
             log,
-            checkpoint: (),
+            checkpoint: engine.and_then(|engine| engine.checkpoint),
             invariants: engine.map(|engine| engine.invariants.clone()).unwrap_or_default(),
             dead_letters: engine.map(|engine| engine.dead_letters),
             held: engine.map(|engine| engine.held.clone()),

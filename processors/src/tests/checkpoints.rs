@@ -1,19 +1,27 @@
 //! A start from a checkpoint comes to the very bytes of a start from the log's beginning, with any
-//! number of workers, wherever it was made.
+//! number of workers, wherever it was made, and whatever of it was lost since.
 
 use super::determinism::{AS_WRITTEN, Outcome, SEED, STEPS, replay, replay_behind, written};
-use super::history::{Scribe, steps};
+use super::history::{Scribe, Step, steps};
 use crate::failure::Failure;
 use sinks::schema_registry::Schemas;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// As often as the keeper can.
+/// As often as the keeper can; and at each stop.
 const ALWAYS: Option<Duration> = Some(Duration::ZERO);
+/// At each stop alone.
+const AT_STOPS: Option<Duration> = Some(Duration::MAX);
 
-fn replay_from_checkpoints(dir: &Path, workers: usize) -> Result<Outcome, Failure> {
-    replay_behind(dir, workers, workers as u64, Schemas::embedded(), ALWAYS)
+fn replay_from(dir: &Path, workers: usize, every: Option<Duration>) -> Result<Outcome, Failure> {
+    replay_behind(dir, workers, workers as u64, Schemas::embedded(), every)
+}
+
+fn reference(steps: &[Step]) -> Outcome {
+    replay(written(steps, AS_WRITTEN).path(), 1, 0).unwrap()
 }
 
 /// Digests are of the epochs that this engine did: those behind its checkpoint.
@@ -35,28 +43,129 @@ fn check(outcome: &Outcome, reference: &Outcome, what: &str) {
 #[test]
 fn a_start_from_a_checkpoint_changes_nothing_with_any_number_of_workers() {
     let steps = steps(SEED, STEPS);
-    let reference = replay(written(&steps, AS_WRITTEN).path(), 1, 0).unwrap();
-    for stops in [vec![1], vec![30], vec![2, 10, 11, 12, 37, 50]] {
+    let reference = reference(&steps);
+    let (each, all): (Vec<usize>, Vec<usize>) = ((2..40).collect(), (1..STEPS).step_by(7).collect());
+    for (every, stops) in [(ALWAYS, vec![1]), (ALWAYS, vec![30]), (ALWAYS, all), (AT_STOPS, each)] {
         let dir = TempDir::new().unwrap();
         let log = dir.path().join("log");
         let (mut scribe, mut from) = (Scribe::new(), 0);
         let mut epochs_done = 0;
         for (round, stop) in stops.iter().enumerate() {
             scribe.write(&log, &steps[from..*stop], AS_WRITTEN);
-            let outcome = replay_from_checkpoints(dir.path(), 1 + round % 3).unwrap();
+            let outcome = replay_from(dir.path(), 1 + round % 3, every).unwrap();
             epochs_done += outcome.digests.len();
             from = *stop;
         }
         scribe.write(&log, &steps[from..], AS_WRITTEN);
-        let outcome = replay_from_checkpoints(dir.path(), 2).unwrap();
+        let outcome = replay_from(dir.path(), 2, every).unwrap();
         check(&outcome, &reference, &format!("stops at {stops:?}"));
         epochs_done += outcome.digests.len();
-        assert!(
-            epochs_done < steps.len() + 6 * stops.len(),
-            "{epochs_done} epochs were done of {}: the log was replayed",
-            steps.len()
-        );
-        let again = replay_from_checkpoints(dir.path(), 3).unwrap();
+        let again = replay_from(dir.path(), 3, every).unwrap();
         check(&again, &reference, &format!("again, stops at {stops:?}"));
+        epochs_done += again.digests.len();
+        // Each start goes on where the last one stopped, unless messages were left over there.
+        assert!(epochs_done < 2 * steps.len(), "{epochs_done} epochs done, stops at {stops:?}");
+    }
+}
+
+/// A shop that was stopped after 20, 30 and 40 steps, with a checkpoint each time.
+fn stopped(steps: &[Step]) -> (TempDir, Scribe) {
+    let (dir, mut scribe, mut from) = (TempDir::new().unwrap(), Scribe::new(), 0);
+    for stop in [20, 30, 40] {
+        scribe.write(&dir.path().join("log"), &steps[from..stop], AS_WRITTEN);
+        replay_from(dir.path(), 2, AT_STOPS).unwrap();
+        from = stop;
+    }
+    (dir, scribe)
+}
+
+fn newest(folder: &Path) -> PathBuf {
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    files.max_by_key(|file| (fs::metadata(file).unwrap().modified().unwrap(), file.clone())).unwrap()
+}
+
+/// Turns one bit of a file.
+fn flip(file: &Path, place: usize) {
+    let mut bytes = fs::read(file).unwrap();
+    let place = place % bytes.len();
+    bytes[place] ^= 4;
+    fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over_and_the_one_before_it_serves() {
+    let steps = steps(SEED, STEPS);
+    let reference = reference(&steps);
+    let damages: [(&str, &dyn Fn(&Path, &Path)); 6] = [
+        ("manifest flipped", &|manifests, _| flip(&newest(manifests), 777)),
+        ("manifest cut", &|manifests, _| fs::write(newest(manifests), "{").unwrap()),
+        ("manifest empty", &|manifests, _| fs::write(newest(manifests), "").unwrap()),
+        ("state flipped", &|_, state| flip(&newest(state), 99)),
+        ("state cut", &|_, state| fs::write(newest(state), "WMSTATE1").unwrap()),
+        ("state gone", &|_, state| fs::remove_file(newest(state)).unwrap()),
+    ];
+    for (what, damage) in damages {
+        let (dir, mut scribe) = stopped(&steps);
+        let store = dir.path().join("checkpoints");
+        damage(&store.join("manifests"), &store.join("state"));
+        scribe.write(&dir.path().join("log"), &steps[40..], AS_WRITTEN);
+        let outcome = replay_from(dir.path(), 3, AT_STOPS).unwrap();
+        check(&outcome, &reference, what);
+        let done = outcome.digests.len();
+        assert!((steps.len() - 39..=steps.len() - 20).contains(&done), "{what}: {done} done");
+    }
+    // Nothing of it left: the log has it all.
+    let (dir, mut scribe) = stopped(&steps);
+    fs::remove_dir_all(dir.path().join("checkpoints/state")).unwrap();
+    scribe.write(&dir.path().join("log"), &steps[40..], AS_WRITTEN);
+    let outcome = replay_from(dir.path(), 1, AT_STOPS).unwrap();
+    check(&outcome, &reference, "no state left");
+    assert_eq!(outcome.digests.len(), steps.len());
+}
+
+fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").args([from, to]).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn views_that_are_behind_are_made_whole_from_a_checkpoint_that_is_no_newer() {
+    let steps = steps(SEED, STEPS);
+    let reference = reference(&steps);
+    let (dir, mut scribe, log) = (TempDir::new().unwrap(), Scribe::new(), "log");
+    let [log, views, older] = [log, "views", "older"].map(|name| dir.path().join(name));
+    scribe.write(&log, &steps[..25], AS_WRITTEN);
+    replay_from(dir.path(), 1, AT_STOPS).unwrap();
+    copy(&views, &older);
+    scribe.write(&log, &steps[25..], AS_WRITTEN);
+    check(&replay_from(dir.path(), 2, AT_STOPS).unwrap(), &reference, "no copy yet");
+    for (what, replace) in [("an older copy", true), ("none", false)] {
+        fs::remove_dir_all(&views).unwrap();
+        if replace {
+            copy(&older, &views);
+        }
+        let outcome = replay_from(dir.path(), 3, AT_STOPS).unwrap();
+        check(&outcome, &reference, what);
+        let expected = if replace { steps.len() - 25 } else { steps.len() };
+        assert_eq!(outcome.digests.len(), expected, "{what}");
+    }
+}
+
+#[test]
+fn checkpoints_of_another_log_stop_the_start() {
+    let steps = steps(SEED, STEPS);
+    let (dir, _) = stopped(&steps);
+    let other = written(&super::history::steps(SEED + 1, STEPS), AS_WRITTEN);
+    let short = written(&steps[..3], AS_WRITTEN);
+    for (what, log) in [("another", other.path()), ("a shorter one", short.path())] {
+        for name in ["log", "views"] {
+            fs::remove_dir_all(dir.path().join(name)).ok();
+        }
+        copy(&log.join("log"), &dir.path().join("log"));
+        // The views are those of the checkpoints: without them it would be rebuilt from 0.
+        let (whole, _) = stopped(&steps);
+        copy(&whole.path().join("views"), &dir.path().join("views"));
+        let refused = replay_from(dir.path(), 1, AT_STOPS).map(drop).unwrap_err();
+        assert!(matches!(refused, Failure::HistoryRedone(_)), "{what}: {refused:?}");
     }
 }

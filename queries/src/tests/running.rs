@@ -2,7 +2,7 @@
 
 use super::shop::{NOON, SaidEnds, Shop, actions_of, asking, order, stock};
 use crate::running::{self, Running};
-use crate::{EngineStatus, Held, Invariant, ProcessStatus, documented};
+use crate::{Checkpoint, EngineStatus, Held, Invariant, ProcessStatus, documented};
 use axum::http::Method;
 use edge::front::front;
 use schemas::topic::TopicPartition;
@@ -125,6 +125,7 @@ async fn a_process_without_views_tells_what_it_knows() {
     let mut applied = vec![0; TopicPartition::inputs().count()];
     applied[own.input_index().unwrap()] = 4;
     *engine.lock().unwrap() = Some(EngineStatus {
+        checkpoint: Some(Checkpoint { epoch: 5, at: NOON, bytes: 77 }),
         standing: "follows",
         generation: 4,
         epoch: 7,
@@ -137,6 +138,8 @@ async fn a_process_without_views_tells_what_it_knows() {
     });
     let status = asking(&router, Method::GET, "/v1/status").await.json();
     assert_eq!((&status["epoch"], &status["standing"]), (&json!(7), &json!("follows")));
+    let checkpoint = json!({ "epoch": 5, "at": NOON.rfc3339(), "bytes": 77 });
+    assert_eq!(status["checkpoint"], checkpoint);
     assert_eq!(status["log"][own.to_string()], json!({"end": 6, "applied": 4}));
 }
 

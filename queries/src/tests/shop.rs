@@ -111,6 +111,7 @@ impl Shop {
         let log = Arc::new(SaidEnds::default());
         let clock = Clock::manual(NOON);
         let engine = Arc::new(Mutex::new(EngineStatus {
+            checkpoint: None,
             standing: "leads",
             generation: 4,
             epoch: 0,
