@@ -126,7 +126,11 @@ fn engine_status(report: &Report, workers: u16) -> EngineStatus {
         dead_letters: status.dead_letters,
         applied: Arc::clone(&status.applied),
         held: status.held.iter().map(held).collect(),
-        checkpoint: status.checkpoint.map(|Kept { epoch, at, bytes }| Checkpoint { epoch, at, bytes }),
+        checkpoint: status.checkpoint.map(|Kept { epoch, at, bytes }| Checkpoint {
+            epoch,
+            at,
+            bytes,
+        }),
     }
 }
 

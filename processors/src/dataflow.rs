@@ -8,14 +8,17 @@
 //!            +------------------> probe <-----------------+
 //! ```
 
+use crate::checkpoints::restored::Restored;
 use crate::checkpoints::snapshot::Snapshot;
 use crate::epoch::EpochInput;
+use crate::failure::Failure;
 use crate::hub::Hub;
 use crate::operator::{Batch, Desk, ROUNDS, Spares, keyed};
 use crate::sabotage::Faults;
 use crate::shards::customers::Customers;
 use crate::shards::products::Products;
 use machines::message::ToCustomer;
+use schemas::time::Timestamp;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,13 +41,8 @@ struct Mesh {
 }
 
 impl Mesh {
-    fn build(
-        worker: &mut Worker,
-        customers: &Rc<RefCell<Customers>>,
-        products: &Rc<RefCell<Products>>,
-        faults: Faults,
-        first_epoch: u64,
-    ) -> Self {
+    fn build(worker: &mut Worker, shards: &Shards, faults: Faults, first_epoch: u64) -> Self {
+        let Shards { customers, products } = shards;
         let desk = Rc::new(RefCell::new(Desk { faults, ..Desk::default() }));
         let mut opens = Opens::new();
         let probe = ProbeHandle::new();
@@ -86,46 +84,105 @@ impl Mesh {
     }
 }
 
+/// One worker's state.
+struct Shards {
+    customers: Rc<RefCell<Customers>>,
+    products: Rc<RefCell<Products>>,
+}
+
+impl Shards {
+    fn new(hash_seed: u64, index: usize, peers: usize) -> Self {
+        Self {
+            customers: Rc::new(RefCell::new(Customers::new(hash_seed))),
+            products: Rc::new(RefCell::new(Products::new(hash_seed, index, peers))),
+        }
+    }
+
+    /// Takes in what a checkpoint has of this worker's keys; gives the earliest timer.
+    fn load(
+        &self,
+        restored: &Restored,
+        worker: (usize, usize),
+    ) -> Result<Option<Timestamp>, Failure> {
+        let (mut customers, mut products) =
+            (self.customers.borrow_mut(), self.products.borrow_mut());
+        restored.of_worker(worker, |kind, value| {
+            customers.load(kind, value)?;
+            products.load(kind, value)
+        })?;
+        customers.end_load();
+        products.end_load();
+        Ok(customers.next_deadline())
+    }
+
+    fn keep_changes(&self) {
+        self.customers.borrow_mut().keep_changes();
+        self.products.borrow_mut().keep_changes();
+    }
+
+    /// What changed since it was last saved.
+    fn save(&self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        self.customers.borrow_mut().save(&mut snapshot);
+        self.products.borrow_mut().save(&mut snapshot);
+        snapshot
+    }
+
+    fn dump(&self) -> Vec<u8> {
+        let mut bytes = self.customers.borrow().dump();
+        bytes.extend(self.products.borrow().dump());
+        bytes
+    }
+}
+
 /// Drives one worker until the hub says that it is done. Gives the bytes of its state at the end,
 /// if the hub asks for them.
 pub fn run(worker: &mut Worker, hub: &Arc<Hub>, hash_seed: u64) -> Vec<u8> {
     #[cfg(test)]
     crate::tests::sorting::begin_worker(hash_seed);
     let (index, peers) = (worker.index(), worker.peers());
-    let customers = Rc::new(RefCell::new(Customers::new(hash_seed)));
-    let products = Rc::new(RefCell::new(Products::new(hash_seed, index, peers)));
-    let (restored, first_epoch, kept) = {
+    let shards = Shards::new(hash_seed, index, peers);
+    let (restored, first_epoch, saves) = {
         let mut state = hub.lock();
         state.register(index, std::thread::current());
         (state.restored.clone(), state.finished + 1, state.checkpoints.are_made())
     };
     if let Some(restored) = restored {
-        let (mut customers, mut products) = (customers.borrow_mut(), products.borrow_mut());
-        let loaded = restored.of_worker((index, peers), |kind, value| {
-            customers.load(kind, value)?;
-            products.load(kind, value)
-        });
-        if let Err(failure) = loaded {
-            hub.fail(failure);
+        match shards.load(&restored, (index, peers)) {
+            Ok(deadline) => hub.lock().loaded(deadline),
+            Err(failure) => hub.fail(failure),
         }
-        customers.end_load();
-        products.end_load();
-        let mut state = hub.lock();
-        let next = customers.next_deadline();
-        state.next_deadline = state.next_deadline.into_iter().chain(next).min();
     }
-    if kept {
-        customers.borrow_mut().keep_changes();
-        products.borrow_mut().keep_changes();
+    if saves {
+        shards.keep_changes();
     }
-    let mut mesh = Mesh::build(worker, &customers, &products, hub.faults.clone(), first_epoch);
+    let mut mesh = Mesh::build(worker, &shards, hub.faults.clone(), first_epoch);
+    drive(worker, hub, &mut mesh, index);
+    if saves {
+        // What is left over is in the dataflow still, and in no shard.
+        let whole = {
+            let state = hub.lock();
+            !state.failed() && state.left == 0
+        };
+        let snapshot = whole.then(|| shards.save());
+        hub.lock().checkpoints.leave(snapshot);
+        hub.notify();
+    }
+    for dataflow in worker.installed_dataflows() {
+        worker.drop_dataflow(dataflow);
+    }
+    if hub.lock().dump { shards.dump() } else { Vec::new() }
+}
+
+/// Opens epochs and hands over what came of them, until there are no more.
+fn drive(worker: &mut Worker, hub: &Hub, mesh: &mut Mesh, index: usize) {
     loop {
         let (input, done) = {
             let mut state = hub.lock();
             (state.take_epoch(index), state.worker_done())
         };
         if done {
-            break;
+            return;
         }
         let busy = input.is_some();
         if let Some(input) = input {
@@ -149,28 +206,4 @@ pub fn run(worker: &mut Worker, hub: &Arc<Hub>, hash_seed: u64) -> Vec<u8> {
             hub.notify();
         }
     }
-    if kept {
-        // What is left over is in the dataflow still, and in no shard.
-        let saves = {
-            let state = hub.lock();
-            !state.failed() && state.left == 0
-        };
-        let snapshot = saves.then(|| {
-            let mut snapshot = Snapshot::default();
-            customers.borrow_mut().save(&mut snapshot);
-            products.borrow_mut().save(&mut snapshot);
-            snapshot
-        });
-        hub.lock().checkpoints.leave(snapshot);
-        hub.notify();
-    }
-    for dataflow in worker.installed_dataflows() {
-        worker.drop_dataflow(dataflow);
-    }
-    if !hub.lock().dump {
-        return Vec::new();
-    }
-    let mut bytes = customers.borrow().dump();
-    bytes.extend(products.borrow().dump());
-    bytes
 }

@@ -18,7 +18,7 @@ use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
 use crate::inputs;
 use crate::invariants::watch;
-use crate::opener::{Opener, another_history};
+use crate::opener::Opener;
 use crate::planner::Planner;
 use crate::publisher::{self, Publisher};
 use crate::replay;
@@ -302,7 +302,7 @@ fn spawn_readers(
     mark: Option<Arc<Mark>>,
     restored: Option<&Restored>,
 ) -> Result<(), Failure> {
-    let from = restored.map_or(0, |restored| restored.manifest.plans.last_offset());
+    let from = restored.map_or(0, |restored| restored.manifest.plans.last_offset() + 1);
     let plans = parts.log.reader(&[(EPOCHS, from)])?;
     let Parts { log, schemas, clock, .. } = parts.clone();
     // At most one id a partition waits in there, and one of the plan topic.
@@ -338,12 +338,11 @@ fn spawn_keeper(
 /// The checkpoint to go on from, if there is one.
 fn restored(parts: &Parts, mark: Option<&Mark>) -> Result<Option<Arc<Restored>>, Failure> {
     let Some((store, _)) = &parts.checkpoints else { return Ok(None) };
-    let Some(restored) = Restored::newest(store, mark)? else { return Ok(None) };
-    if parts.log.ends(&[EPOCHS])?[0] <= restored.manifest.plans.last_offset() {
-        return Err(another_history());
+    let restored = Restored::newest(store, parts.log.as_ref(), mark)?;
+    if let Some(restored) = &restored {
+        tracing::info!(epoch = restored.manifest.epoch, "going on behind a checkpoint");
     }
-    tracing::info!(epoch = restored.manifest.epoch, "going on behind a checkpoint");
-    Ok(Some(Arc::new(restored)))
+    Ok(restored.map(Arc::new))
 }
 
 fn spawn_writers(

@@ -324,7 +324,8 @@ impl State {
         if opened.parts.iter().any(Option::is_none) {
             return Ok(());
         }
-        let Opened { info, begun, dead, parts } = self.opened.remove(&epoch).expect("looked at above");
+        let Opened { info, begun, dead, parts } =
+            self.opened.remove(&epoch).expect("looked at above");
         let mut digests = [0u64; OPERATORS];
         let (mut rows, mut events) = (Vec::new(), Vec::with_capacity(parts.len()));
         let mut snapshots = Vec::new();

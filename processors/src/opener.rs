@@ -35,8 +35,6 @@ pub struct Opener {
     applied: Vec<u64>,
     /// Messages that enter the first epoch, of the one before it.
     left: Vec<ToCustomer>,
-    /// What the first record must be: the plan behind which a checkpoint was made.
-    known: Option<Vec<u8>>,
     /// To whom schema ids are named that are not known.
     unknown: Sender<u32>,
 }
@@ -53,10 +51,10 @@ impl Opener {
         unknown: Sender<u32>,
     ) -> Self {
         let applied = vec![0; TopicPartition::inputs().count()];
-        Self { hub, codec, clock, workers, mark, applied, left: Vec::new(), known: None, unknown }
+        Self { hub, codec, clock, workers, mark, applied, left: Vec::new(), unknown }
     }
 
-    /// The same, going on behind a checkpoint: its plan is the first that is read.
+    /// The same, going on behind a checkpoint.
     #[must_use]
     pub fn behind(mut self, restored: &Restored) -> Self {
         for position in &restored.manifest.inputs {
@@ -65,7 +63,6 @@ impl Opener {
             }
         }
         self.left.clone_from(&restored.left);
-        self.known = Some(restored.manifest.plans.last_bytes().to_vec());
         self
     }
 
@@ -101,9 +98,6 @@ impl Opener {
 
     /// Takes in one record.
     fn read(&mut self, record: &Record) -> Result<(), End> {
-        if let Some(known) = self.known.take() {
-            return if record.value == known { Ok(()) } else { Err(another_history().into()) };
-        }
         let event = match self.codec.decode_bare(&record.value) {
             Ok(event) => event,
             Err(DecodeError::UnknownSchema(schema)) => {
@@ -285,15 +279,6 @@ impl Opener {
             Action::Dead(letter) => dead.push(*letter),
         }
     }
-}
-
-/// The log is not the one that the checkpoints were made of.
-pub(crate) fn another_history() -> Failure {
-    Failure::HistoryRedone(
-        "history was redone: the newest checkpoint is of a plan that is not on the log; restore \
-         the log that it belongs to, or remove the checkpoints and the views to rebuild them"
-            .to_owned(),
-    )
 }
 
 /// A record that a valid plan took is part of what was decided: to skip it history must be

@@ -80,8 +80,11 @@ fn views_that_are_ahead_of_the_log_stop_the_start() {
     let up = run(data.path(), &["up", "--port", "0"]);
     assert_eq!((up.status.code(), up.stdout.len()), (Some(6), 0));
     let message = String::from_utf8(up.stderr).unwrap();
-    assert!(message.contains("remove the views to rebuild them"), "{message}");
+    assert!(message.contains("remove the views and the checkpoints to rebuild them"), "{message}");
     std::fs::remove_dir_all(data.path().join("views")).unwrap();
+    let up = run(data.path(), &["up", "--port", "0"]);
+    assert_eq!(up.status.code(), Some(6), "the checkpoints are of the log that is gone");
+    std::fs::remove_dir_all(data.path().join("checkpoints")).unwrap();
     assert_eq!(Shop::start(data.path(), &[]).stop(), Some(0));
 }
 

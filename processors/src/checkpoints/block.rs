@@ -17,9 +17,8 @@ impl Builder {
     pub(super) fn push(&mut self, key: &[u8], value: Option<&[u8]>) {
         self.bytes.push(u8::try_from(key.len()).expect("keys are short"));
         self.bytes.extend_from_slice(key);
-        let length = value.map_or(REMOVED, |value| {
-            u32::try_from(value.len()).expect("an entry is below 4 GiB")
-        });
+        let length = value
+            .map_or(REMOVED, |value| u32::try_from(value.len()).expect("an entry is below 4 GiB"));
         self.bytes.extend_from_slice(&length.to_le_bytes());
         self.bytes.extend_from_slice(value.unwrap_or_default());
         self.entries += 1;

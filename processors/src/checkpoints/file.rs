@@ -100,9 +100,7 @@ pub(super) struct Written {
 pub(super) fn of_snapshot(mut snapshot: Snapshot) -> Written {
     let mut places = std::mem::take(&mut snapshot.places);
     // Stable: of what is saved twice under a key, the last counts.
-    places.sort_by(|a, b| {
-        (a.group, snapshot.key_of(a)).cmp(&(b.group, snapshot.key_of(b)))
-    });
+    places.sort_by(|a, b| (a.group, snapshot.key_of(a)).cmp(&(b.group, snapshot.key_of(b))));
     let mut writer = Writer::new();
     for group in places.chunk_by(|a, b| a.group == b.group) {
         let mut block = block::Builder::default();

@@ -134,10 +134,7 @@ impl Keeper {
     }
 
     /// Tries until the store does it, or the engine is at its end.
-    fn insist<T>(
-        &self,
-        act: impl Fn(&CheckpointStore) -> Result<T, StoreError>,
-    ) -> Result<T, End> {
+    fn insist<T>(&self, act: impl Fn(&CheckpointStore) -> Result<T, StoreError>) -> Result<T, End> {
         let mut told = false;
         loop {
             let error = match act(&self.store) {

@@ -17,7 +17,7 @@ mod file;
 pub mod keeper;
 pub mod manifest;
 pub mod pace;
-pub mod restored;
 mod place;
+pub mod restored;
 mod runs;
 pub mod snapshot;

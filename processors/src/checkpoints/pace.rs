@@ -64,6 +64,8 @@ pub struct Checkpoints {
     pub taken: Option<Taken>,
     /// What workers saved when they ended; none: one could not.
     last: Vec<Option<Snapshot>>,
+    /// Workers that have loaded what was restored.
+    pub loaded: usize,
     /// The newest that is whole.
     pub kept: Option<Kept>,
     /// How far output partitions are known, as of some moment.

@@ -7,6 +7,7 @@ use super::restored::Restored;
 use crate::epoch::{EpochInfo, OPERATORS};
 use crate::hub::State;
 use machines::message::Context;
+use schemas::time::Timestamp;
 use schemas::topic::TopicPartition;
 use std::sync::Arc;
 
@@ -47,6 +48,16 @@ impl State {
         Some(Taken { begun: self.behind_last_plan(), info, digests, snapshots })
     }
 
+    /// A worker has loaded its state, whose earliest timer is this. When all have, the files are
+    /// let go of.
+    pub fn loaded(&mut self, deadline: Option<Timestamp>) {
+        self.checkpoints.loaded += 1;
+        if self.checkpoints.loaded == self.workers() {
+            self.restored = None;
+        }
+        self.next_deadline = self.next_deadline.into_iter().chain(deadline).min();
+    }
+
     /// Whether all workers have ended, and saved what they could.
     pub(super) fn workers_left(&self) -> bool {
         self.checkpoints.left() == self.workers()
@@ -56,7 +67,7 @@ impl State {
     pub fn go_on_behind(&mut self, restored: &Restored) {
         let manifest = &restored.manifest;
         self.plans = manifest.plans.clone();
-        self.plans_read_to = manifest.plans.last_offset();
+        self.plans_read_to = manifest.plans.last_offset() + 1;
         let epoch = manifest.epoch;
         (self.finished, self.published, self.viewed) = (epoch, epoch, epoch);
         self.digests.from = epoch;

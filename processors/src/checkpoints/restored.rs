@@ -5,13 +5,20 @@ use super::runs::{Files, RunError};
 use super::snapshot::{EVERYONE, Kind};
 use crate::failure::Failure;
 use machines::message::ToCustomer;
-use schemas::topic::GROUPS;
+use schemas::topic::{GROUPS, Topic, TopicPartition};
 use sinks::checkpoint_store::{CheckpointStore, StoreError};
+use sinks::event_log::EventLog;
 use sinks::view_store::Mark;
+use std::time::Duration;
 
 /// How often it is looked anew when a file is gone that a manifest names: whoever leads may have
 /// removed an old one meanwhile.
 const LOOKS: usize = 3;
+const EPOCHS: TopicPartition = TopicPartition { topic: Topic::Epochs, partition: 0 };
+/// Enough for a plan, and not for many behind it.
+const PLAN_BYTES: usize = 1 << 16;
+/// How long to wait for the log to grow at once.
+const WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// A checkpoint whose files are read.
 pub struct Restored {
@@ -27,11 +34,15 @@ impl Restored {
     /// the log is replayed from its beginning.
     ///
     /// # Errors
-    /// The store does not answer; or the checkpoint at the views' mark is of another history.
-    pub fn newest(store: &CheckpointStore, mark: Option<&Mark>) -> Result<Option<Self>, Failure> {
+    /// Store or log do not answer; or the checkpoints are of another history than log or views.
+    pub fn newest(
+        store: &CheckpointStore,
+        log: &dyn EventLog,
+        mark: Option<&Mark>,
+    ) -> Result<Option<Self>, Failure> {
         let mut gone = None;
         for _ in 0..LOOKS {
-            match Self::look(store, mark)? {
+            match Self::look(store, log, mark)? {
                 Looked::Found(restored) => return Ok(restored.map(|restored| *restored)),
                 Looked::Gone(name) => gone = Some(name),
             }
@@ -40,28 +51,38 @@ impl Restored {
         Ok(None)
     }
 
-    fn look(store: &CheckpointStore, mark: Option<&Mark>) -> Result<Looked, Failure> {
-        let mut gone = None;
-        for listed in store.list(FOLDER).map_err(unavailable)?.into_iter().rev() {
+    fn look(
+        store: &CheckpointStore,
+        log: &dyn EventLog,
+        mark: Option<&Mark>,
+    ) -> Result<Looked, Failure> {
+        let (mut gone, mut on_log) = (None, false);
+        for listed in store.list(FOLDER).map_err(|error| unavailable(&error))?.into_iter().rev() {
             let name = listed.name;
             let Some(at) = Manifest::at(&name) else {
                 tracing::warn!(name, "this is no checkpoint of ours: it is left alone");
                 continue;
             };
+            let manifest = read_manifest(store, &name);
+            if let (false, Ok(manifest)) = (on_log, &manifest) {
+                check_log(manifest, log)?;
+                // Those before it are too.
+                on_log = true;
+            }
             if mark.is_some_and(|mark| at > (mark.era, mark.epoch)) {
-                tracing::info!(name, "this checkpoint is ahead of the views: an older one is used");
+                tracing::warn!(name, "this checkpoint is ahead of the views: an older one is used");
                 continue;
             }
-            match read(store, &name) {
+            match manifest.and_then(|manifest| read_state(store, manifest)) {
                 Ok(restored) => {
-                    check_history(&restored.manifest, mark)?;
+                    check_views(&restored.manifest, mark)?;
                     return Ok(Looked::Found(Some(Box::new(restored))));
                 }
                 Err(Unread::Store(error @ StoreError::Missing { .. })) => {
                     tracing::error!(name, %error, "this checkpoint is not whole");
                     gone = Some(name);
                 }
-                Err(Unread::Store(error)) => return Err(unavailable(error)),
+                Err(Unread::Store(error)) => return Err(unavailable(&error)),
                 Err(Unread::Damaged(error)) => {
                     tracing::error!(name, %error, "this checkpoint is damaged: an older one is used");
                 }
@@ -118,9 +139,12 @@ impl From<RunError> for Unread {
     }
 }
 
-fn read(store: &CheckpointStore, name: &str) -> Result<Restored, Unread> {
+fn read_manifest(store: &CheckpointStore, name: &str) -> Result<Manifest, Unread> {
     let bytes = store.get(name).map_err(Unread::Store)?;
-    let manifest = Manifest::from_bytes(&bytes).map_err(Unread::Damaged)?;
+    Manifest::from_bytes(&bytes).map_err(Unread::Damaged)
+}
+
+fn read_state(store: &CheckpointStore, manifest: Manifest) -> Result<Restored, Unread> {
     let files = Files::read(store, &manifest.runs)?;
     let own = manifest.runs.last().map_or(0, |run| run.files.len());
     let left = files.left(own)?;
@@ -129,20 +153,42 @@ fn read(store: &CheckpointStore, name: &str) -> Result<Restored, Unread> {
     Ok(Restored { manifest, left, files })
 }
 
-/// A store that knows another history than the checkpoints stops the start.
-fn check_history(manifest: &Manifest, mark: Option<&Mark>) -> Result<(), Failure> {
+/// Checkpoints of plans that are not on the log stop the start.
+fn check_log(manifest: &Manifest, log: &dyn EventLog) -> Result<(), Failure> {
+    let offset = manifest.plans.last_offset();
+    let is_there = log.ends(&[EPOCHS])?[0] > offset && {
+        let (mut reader, mut records) = (log.reader(&[(EPOCHS, offset)])?, Vec::new());
+        reader.read(PLAN_BYTES, &mut records)?;
+        while records.is_empty() {
+            reader.wait(WAIT_MAX);
+            reader.read(PLAN_BYTES, &mut records)?;
+        }
+        records[0].value == manifest.plans.last_bytes()
+    };
+    if is_there {
+        return Ok(());
+    }
+    Err(Failure::HistoryRedone(format!(
+        "history was redone: the checkpoints know a plan of epoch {} that is not on the log; \
+         remove the views and the checkpoints to rebuild them, or restore the log they belong to",
+        manifest.epoch
+    )))
+}
+
+/// Views that know another history than the checkpoints stop the start.
+fn check_views(manifest: &Manifest, mark: Option<&Mark>) -> Result<(), Failure> {
     let at = (manifest.era, manifest.epoch);
     let mark = mark.filter(|mark| at == (mark.era, mark.epoch));
     if mark.is_some_and(|mark| Some(mark.plan_hash) != manifest.plans.hash()) {
         return Err(Failure::HistoryRedone(format!(
             "history was redone: the views and the checkpoints know different plans of epoch {}; \
-             remove those that do not belong to this log",
+             remove the views to rebuild them",
             manifest.epoch
         )));
     }
     Ok(())
 }
 
-fn unavailable(error: StoreError) -> Failure {
+fn unavailable(error: &StoreError) -> Failure {
     Failure::Unavailable(error.to_string())
 }

@@ -44,7 +44,8 @@ fn check(outcome: &Outcome, reference: &Outcome, what: &str) {
 fn a_start_from_a_checkpoint_changes_nothing_with_any_number_of_workers() {
     let steps = steps(SEED, STEPS);
     let reference = reference(&steps);
-    let (each, all): (Vec<usize>, Vec<usize>) = ((2..40).collect(), (1..STEPS).step_by(7).collect());
+    let (each, all): (Vec<usize>, Vec<usize>) =
+        ((2..40).collect(), (1..STEPS).step_by(7).collect());
     for (every, stops) in [(ALWAYS, vec![1]), (ALWAYS, vec![30]), (ALWAYS, all), (AT_STOPS, each)] {
         let dir = TempDir::new().unwrap();
         let log = dir.path().join("log");
@@ -81,7 +82,9 @@ fn stopped(steps: &[Step]) -> (TempDir, Scribe) {
 
 fn newest(folder: &Path) -> PathBuf {
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
-    files.max_by_key(|file| (fs::metadata(file).unwrap().modified().unwrap(), file.clone())).unwrap()
+    files
+        .max_by_key(|file| (fs::metadata(file).unwrap().modified().unwrap(), file.clone()))
+        .unwrap()
 }
 
 /// Turns one bit of a file.
@@ -92,17 +95,20 @@ fn flip(file: &Path, place: usize) {
     fs::write(file, bytes).unwrap();
 }
 
+/// Done to the folders of manifests and of state.
+type Damage = fn(&Path, &Path);
+
 #[test]
 fn a_damaged_checkpoint_is_passed_over_and_the_one_before_it_serves() {
     let steps = steps(SEED, STEPS);
     let reference = reference(&steps);
-    let damages: [(&str, &dyn Fn(&Path, &Path)); 6] = [
-        ("manifest flipped", &|manifests, _| flip(&newest(manifests), 777)),
-        ("manifest cut", &|manifests, _| fs::write(newest(manifests), "{").unwrap()),
-        ("manifest empty", &|manifests, _| fs::write(newest(manifests), "").unwrap()),
-        ("state flipped", &|_, state| flip(&newest(state), 99)),
-        ("state cut", &|_, state| fs::write(newest(state), "WMSTATE1").unwrap()),
-        ("state gone", &|_, state| fs::remove_file(newest(state)).unwrap()),
+    let damages: [(&str, Damage); 6] = [
+        ("manifest flipped", |manifests, _| flip(&newest(manifests), 777)),
+        ("manifest cut", |manifests, _| fs::write(newest(manifests), "{").unwrap()),
+        ("manifest empty", |manifests, _| fs::write(newest(manifests), "").unwrap()),
+        ("state flipped", |_, state| flip(&newest(state), 99)),
+        ("state cut", |_, state| fs::write(newest(state), "WMSTATE1").unwrap()),
+        ("state gone", |_, state| fs::remove_file(newest(state)).unwrap()),
     ];
     for (what, damage) in damages {
         let (dir, mut scribe) = stopped(&steps);

@@ -74,7 +74,13 @@ pub(super) fn replay_behind(
         Arc::new(FileLog::open(&dir.join("log"), clock.clone(), Durability::NotDurable).unwrap());
     let views: Arc<dyn ViewStore> = Arc::new(EmbeddedViews::open(&dir.join("views")).unwrap());
     let plans_end = log.ends(&[TopicPartition { topic: Topic::Epochs, partition: 0 }]).unwrap()[0];
-    let parts = Parts { log: Arc::clone(&log), views: Some(Arc::clone(&views)), schemas, checkpoints, clock };
+    let parts = Parts {
+        log: Arc::clone(&log),
+        views: Some(Arc::clone(&views)),
+        schemas,
+        checkpoints,
+        clock,
+    };
     let settings = Settings { reservation_timeout_ms: 1 };
     let options = Options { workers, settings, hash_seed, role: Role::Replays };
     let engine = Engine::start(&parts, options)?;

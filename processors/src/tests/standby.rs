@@ -66,8 +66,13 @@ impl Process {
         dir: TempDir,
     ) -> Self {
         let clock = Clock::manual(BEGIN);
-        let parts =
-            Parts { log: Arc::clone(log), views: views.clone(), schemas, checkpoints: None, clock: clock.clone() };
+        let parts = Parts {
+            log: Arc::clone(log),
+            views: views.clone(),
+            schemas,
+            checkpoints: None,
+            clock: clock.clone(),
+        };
         let settings = Settings { reservation_timeout_ms: 900_000 };
         let options = Options { workers: 1, settings, hash_seed: 0, role };
         Self { engine: Engine::start(&parts, options).unwrap(), clock, views, _dir: dir }
@@ -81,6 +86,11 @@ impl Process {
     pub(super) fn has_applied(&self, records: usize) {
         let done = |state: &State| state.records == records as u64 && state.settled();
         self.engine.wait_until(done).unwrap();
+    }
+
+    /// Waits until it has read so much of the plan topic.
+    fn has_read(&self, end: u64) {
+        self.engine.wait_until(|state| state.plans_read_to >= end).unwrap();
     }
 
     /// Up to which epoch its views are complete.
@@ -215,6 +225,9 @@ fn who_takes_over_publishes_what_the_leader_did_not_get_to() {
     let said = say(log.as_ref(), &steps[0]) + say(log.as_ref(), &steps[1]);
     second.has_applied(said);
     assert_eq!(each_output_once(log.as_ref()), 0, "a follower publishes nothing");
+    // Its clock stands still: it has nothing more to plan.
+    first.engine.wait_until(|state| state.waiting() == 0 && state.left == 0).unwrap();
+    second.has_read(log.ends(&[EPOCHS]).unwrap()[0]);
 
     second.is(Standing::Follows);
     second.passes(SILENCE);

@@ -183,7 +183,6 @@ impl CheckpointStore {
         &self.shown
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "an error is told once")]
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others are alike here")]
     fn failed(&self, did: &'static str, name: &str, error: object_store::Error) -> StoreError {
         let (name, store) = (name.to_owned(), self.shown.clone());

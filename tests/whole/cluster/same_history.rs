@@ -63,8 +63,13 @@ fn decided(log: Arc<dyn EventLog>, role: Role, workers: usize) -> Made {
     let views = Arc::new(EmbeddedViews::open(dir.path()).unwrap());
     let end = log.ends(&[PLANS]).unwrap()[0];
     let (schemas, clock) = (Schemas::embedded(), Clock::system());
-    let parts =
-        EngineParts { log, views: Some(Arc::<EmbeddedViews>::clone(&views)), schemas, checkpoints: None, clock };
+    let parts = EngineParts {
+        log,
+        views: Some(Arc::<EmbeddedViews>::clone(&views)),
+        schemas,
+        checkpoints: None,
+        clock,
+    };
     let settings = Settings { reservation_timeout_ms: 1 };
     let hash_seed = u64::from(role == Role::Follows);
     let options = Options { workers, settings, hash_seed, role };
