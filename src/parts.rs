@@ -12,7 +12,7 @@
 use crate::cli::{Outside, Views, Work};
 use crate::exit::Failure;
 use crate::log::{LogSource, OpenLog};
-use sinks::checkpoint_store::CheckpointStore;
+use sinks::checkpoint_store::{CheckpointStore, OpenError as CheckpointsError};
 use sinks::clock::Clock;
 use sinks::event_log::EventLog;
 use sinks::event_log::embedded::{Durability, FileLog, OpenError};
@@ -124,7 +124,10 @@ pub(crate) fn checkpoints(work: &Work, data: &Path) -> Result<Arc<CheckpointStor
         "embedded:" => CheckpointStore::open_folder(&data.join("checkpoints")),
         url => CheckpointStore::open(url),
     };
-    store.map(Arc::new).map_err(|error| Failure::flag("checkpoints-url", error))
+    store.map(Arc::new).map_err(|error| match error {
+        error @ CheckpointsError::InUse(_) => Failure::InUse(error.to_string()),
+        error @ CheckpointsError::Unusable(_) => Failure::flag("checkpoints-url", error),
+    })
 }
 
 /// Makes the views durable, at the end.

@@ -12,15 +12,16 @@
 //! | schemas | asks what an unknown schema id stands for | the registry |
 //! | watch | looks whether epochs advance | a second |
 
-use crate::checkpoints::keeper::Keeper;
 use crate::checkpoints::restored::Restored;
+use crate::checkpoints::{self, spawn_keeper};
 use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
 use crate::inputs;
 use crate::invariants::watch;
+use crate::no_publisher;
 use crate::opener::Opener;
 use crate::planner::Planner;
-use crate::publisher::{self, Publisher};
+use crate::publisher::Publisher;
 use crate::replay;
 pub use crate::status::{Held, Status};
 use crate::threads::Threads;
@@ -125,7 +126,7 @@ impl Engine {
     fn start_over(parts: &Parts, options: Options, hub: Arc<Hub>) -> Result<Self, Failure> {
         let claim_id = if options.role.may_lead() { Some(claim_id()?) } else { None };
         let mark = parts.views.as_ref().map(|views| Arc::clone(&views.marks().borrow()));
-        let restored = restored(parts, mark.as_deref())?;
+        let restored = checkpoints::restored(parts, mark.as_deref(), options.role)?;
         {
             let mut state = hub.lock();
             if let Some(restored) = &restored {
@@ -142,8 +143,8 @@ impl Engine {
         }
         let mut threads = Threads::over(Arc::clone(&hub));
         spawn_readers(&mut threads, parts, options.workers, mark.clone(), restored.as_deref())?;
-        spawn_writers(&mut threads, parts, options.role, mark)?;
-        spawn_keeper(&mut threads, parts, restored.as_deref())?;
+        spawn_writers(&mut threads, parts, options.role, mark, restored.as_deref())?;
+        spawn_keeper(&mut threads, parts, options.role, restored.as_deref())?;
         spawn_planner(&mut threads, parts, options, claim_id)?;
         let (watched, stop) = mpsc::channel();
         let clock = parts.clock.clone();
@@ -322,44 +323,24 @@ fn spawn_readers(
     threads.spawn("opener", move |_| opener.run(plans))
 }
 
-fn spawn_keeper(
-    threads: &mut Threads,
-    parts: &Parts,
-    restored: Option<&Restored>,
-) -> Result<(), Failure> {
-    let Parts { views, checkpoints: Some((store, _)), clock, .. } = parts.clone() else {
-        return Ok(());
-    };
-    let runs = restored.map_or_else(Vec::new, |restored| restored.manifest.runs.clone());
-    let keeper = Keeper::new(Arc::clone(&threads.hub), store, views, clock, runs);
-    threads.spawn("checkpoints", move |_| keeper.run())
-}
-
-/// The checkpoint to go on from, if there is one.
-fn restored(parts: &Parts, mark: Option<&Mark>) -> Result<Option<Arc<Restored>>, Failure> {
-    let Some((store, _)) = &parts.checkpoints else { return Ok(None) };
-    let restored = Restored::newest(store, parts.log.as_ref(), mark)?;
-    if let Some(restored) = &restored {
-        tracing::info!(epoch = restored.manifest.epoch, "going on behind a checkpoint");
-    }
-    Ok(restored.map(Arc::new))
-}
-
 fn spawn_writers(
     threads: &mut Threads,
     parts: &Parts,
     role: Role,
     mark: Option<Arc<Mark>>,
+    restored: Option<&Restored>,
 ) -> Result<(), Failure> {
     if role == Role::Follows {
         threads.spawn("publisher", |hub| {
-            publisher::discard(hub);
+            no_publisher::discard(hub);
             Ok(())
         })?;
     } else {
         let (log, codec) = (Arc::clone(&parts.log), Arc::clone(&parts.schemas.codec));
-        threads
-            .spawn("publisher", move |hub| Publisher::open(Arc::clone(hub), log, codec)?.run())?;
+        let known = restored.map_or_else(Vec::new, |restored| restored.manifest.outputs.clone());
+        threads.spawn("publisher", move |hub| {
+            Publisher::open(Arc::clone(hub), log, codec, &known)?.run()
+        })?;
     }
     let (Some(views), Some(mark)) = (parts.views.clone(), mark) else { return Ok(()) };
     threads.spawn("views", move |hub| Ok(views::run(hub, &views, &mark)?))

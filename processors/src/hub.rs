@@ -379,6 +379,7 @@ impl State {
     /// The publisher is through with an epoch of this many events.
     pub fn set_published(&mut self, epoch: u64, events: usize) {
         self.published = self.published.max(epoch);
+        self.checkpoints.on_log = epoch;
         self.spooled -= events;
     }
 

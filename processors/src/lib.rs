@@ -10,6 +10,8 @@ pub mod failure;
 pub mod hub;
 pub mod inputs;
 pub mod invariants;
+pub mod known_outputs;
+pub mod no_publisher;
 pub mod opener;
 pub mod operator;
 pub mod outputs;

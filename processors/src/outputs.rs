@@ -5,7 +5,8 @@
 //! Keys and values of an epoch lie behind each other in one piece of memory that its records share.
 
 use crate::epoch::{Dead, Finished, OPERATORS};
-use crate::publisher::Tails;
+use crate::hub::Hub;
+use crate::known_outputs::Tails;
 use crate::shards::Decided;
 use bytes::Bytes;
 use schemas::codec::Codec;
@@ -137,4 +138,10 @@ impl Outputs<'_> {
         };
         self.records.into_iter().map(record).collect()
     }
+}
+
+/// Empties an epoch's vectors without the lock, and gives them back.
+pub(crate) fn recycle(hub: &Hub, mut finished: Finished) {
+    finished.events.iter_mut().flatten().for_each(Vec::clear);
+    hub.lock().recycle(finished.events);
 }

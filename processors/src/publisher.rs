@@ -9,20 +9,18 @@
 //! A process that follows publishes nothing. What it has ready it holds until it sees it on the
 //! log, or leads itself and publishes what the one before it did not get to.
 
+use crate::checkpoints::manifest::OutputPosition;
 use crate::epoch::{Finished, weight};
 use crate::failure::Failure;
 use crate::hub::Hub;
-use crate::outputs::encode;
+use crate::known_outputs::Outputs;
+use crate::outputs::{encode, recycle};
 use schemas::codec::Codec;
-use schemas::topic::{Topic, TopicPartition};
-use sinks::event_log::{
-    AppendError, BATCH_BYTES_MAX, EventLog, NewRecord, OutputId, ReadError, Reader,
-};
-use std::collections::{HashMap, VecDeque};
+use sinks::event_log::{AppendError, Appended, BATCH_BYTES_MAX, EventLog, NewRecord, ReadError};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-const READ_BYTES: usize = 4 << 20;
 /// Bytes of one append: a quarter of what the log takes at once, so that a disk serves others too.
 const BATCH_BYTES: usize = BATCH_BYTES_MAX / 4;
 /// Events that are likely to make one append: an output takes some 200 bytes.
@@ -31,47 +29,6 @@ const BATCH_EVENTS: usize = BATCH_BYTES / 200;
 const LOOK: Duration = Duration::from_millis(100);
 /// Before outputs that the log did not take are sent again.
 const RESEND: Duration = Duration::from_millis(20);
-
-/// The last output id of each output partition.
-pub type Tails = HashMap<TopicPartition, OutputId>;
-
-/// The output partitions as they stand on the log.
-struct Outputs {
-    reader: Box<dyn Reader>,
-    tails: Tails,
-}
-
-impl Outputs {
-    fn open(log: &dyn EventLog) -> Result<Self, ReadError> {
-        let from: Vec<_> =
-            Topic::OUTPUTS.into_iter().flat_map(TopicPartition::all).map(|at| (at, 0)).collect();
-        Ok(Self { reader: log.reader(&from)?, tails: Tails::new() })
-    }
-
-    /// Reads on to the end.
-    fn catch_up(&mut self) -> Result<(), ReadError> {
-        let mut records = Vec::new();
-        loop {
-            self.reader.read(READ_BYTES, &mut records)?;
-            if records.is_empty() {
-                return Ok(());
-            }
-            for record in records.drain(..) {
-                if let Some(id) = record.output_id {
-                    let tail = self.tails.entry(record.partition).or_insert(id);
-                    *tail = id.max(*tail);
-                }
-            }
-        }
-    }
-
-    /// Leaves of these records what is not on the log.
-    fn retain_missing(&self, records: &mut Vec<NewRecord>) {
-        records.retain(|record| {
-            self.tails.get(&record.partition).is_none_or(|tail| record.output_id > Some(*tail))
-        });
-    }
-}
 
 /// Outputs that are ready and not all on the log, of one epoch or of several that follow each other.
 struct Held {
@@ -107,7 +64,7 @@ enum Next {
 }
 
 impl Publisher {
-    /// A publisher behind what stands on the log.
+    /// A publisher behind what stands on the log, of which this much is known.
     ///
     /// # Errors
     /// The log cannot be read.
@@ -115,8 +72,9 @@ impl Publisher {
         hub: Arc<Hub>,
         log: Arc<dyn EventLog>,
         codec: Arc<Codec>,
+        known: &[OutputPosition],
     ) -> Result<Self, ReadError> {
-        let mut outputs = Outputs::open(log.as_ref())?;
+        let mut outputs = Outputs::known(Arc::clone(&log), known);
         outputs.catch_up()?;
         let last = outputs.tails.values().map(|tail| tail.epoch).max();
         hub.lock().outputs_at = Some(last.unwrap_or(0));
@@ -184,13 +142,19 @@ impl Publisher {
         while let Some(mut held) = self.group() {
             let mut left = batches(std::mem::take(&mut held.records), BATCH_BYTES).into_iter();
             while let Some(batch) = left.next() {
-                if !append(&self.hub, self.log.as_ref(), &batch)? {
+                let Some(appended) = append(&self.hub, self.log.as_ref(), &batch)? else {
                     held.records = batch.into_iter().chain(left.flatten()).collect();
                     break;
-                }
+                };
+                self.outputs.appended(&batch, &appended);
             }
             if held.records.is_empty() {
-                self.hub.lock().set_published(held.epoch, held.events);
+                let mut state = self.hub.lock();
+                state.set_published(held.epoch, held.events);
+                if state.checkpoints.is_running() {
+                    state.checkpoints.outputs = Arc::new(self.outputs.positions());
+                }
+                drop(state);
                 self.hub.notify();
                 continue;
             }
@@ -236,50 +200,28 @@ fn take(queue: &mut VecDeque<Finished>) -> Vec<Finished> {
     queue.drain(..count).collect()
 }
 
-/// In the place of a publisher, where outputs are never this process's to publish: lets go of
-/// them, until the hub fails, or stops and nothing is left. Nothing is encoded.
-pub fn discard(hub: &Hub) {
-    let mut state = hub.lock();
-    state.outputs_at = Some(0);
-    hub.notify();
-    while !(state.failed() || state.stopping && state.worker_done()) {
-        let Some(finished) = state.to_publish.pop_front() else {
-            state = hub.wait(state);
-            continue;
-        };
-        drop(state);
-        let (epoch, events) = (finished.info.context.epoch, weight(&finished.events));
-        recycle(hub, finished);
-        state = hub.lock();
-        state.set_published(epoch, events);
-        hub.notify();
-    }
-}
-
-/// Empties an epoch's vectors without the lock, and gives them back.
-fn recycle(hub: &Hub, mut finished: Finished) {
-    finished.events.iter_mut().flatten().for_each(Vec::clear);
-    hub.lock().recycle(finished.events);
-}
-
 fn bytes(records: &[NewRecord]) -> usize {
     records.iter().map(|record| record.key.len() + record.value.len()).sum()
 }
 
 /// Appends a batch and waits until it is durable: the next is not sent before, so that a batch
-/// which the log could not take for now may be sent again without falling behind another. False:
+/// which the log could not take for now may be sent again without falling behind another. None:
 /// it is not for this process to publish.
-fn append(hub: &Hub, log: &dyn EventLog, batch: &[NewRecord]) -> Result<bool, AppendError> {
+fn append(
+    hub: &Hub,
+    log: &dyn EventLog,
+    batch: &[NewRecord],
+) -> Result<Option<Vec<Appended>>, AppendError> {
     let mut told = false;
     loop {
         if hub.lock().passive {
-            return Ok(false);
+            return Ok(None);
         }
         let answers = log.append(batch.to_vec()).wait();
         let refused =
             |answer: &Result<_, AppendError>| matches!(answer, Err(AppendError::NotAppended(_)));
         if !answers.iter().all(refused) {
-            return answers.into_iter().try_for_each(|answer| answer.map(drop)).map(|()| true);
+            return answers.into_iter().collect::<Result<_, _>>().map(Some);
         }
         let refusal = answers.into_iter().find_map(Result::err);
         if !std::mem::replace(&mut told, true) {
@@ -288,7 +230,7 @@ fn append(hub: &Hub, log: &dyn EventLog, batch: &[NewRecord]) -> Result<bool, Ap
         let state = hub.lock();
         if state.failed() || state.stopping {
             // The next start publishes them.
-            return refusal.map_or(Ok(true), Err);
+            return refusal.map_or(Ok(Some(Vec::new())), Err);
         }
         drop(hub.wait_for(state, RESEND));
     }
@@ -319,7 +261,8 @@ mod tests {
     use schemas::events::dead_letters::{DeadLetter, DeadLetterCause};
     use schemas::id::EventId;
     use schemas::time::Timestamp;
-    use sinks::event_log::{Appended, Appending, Record};
+    use schemas::topic::{Topic, TopicPartition};
+    use sinks::event_log::{Appending, OutputId, Reader, Record};
     use std::sync::Mutex;
 
     fn outputs(sizes: &[usize]) -> Vec<NewRecord> {
@@ -391,7 +334,7 @@ mod tests {
     #[test]
     fn what_the_log_did_not_take_is_sent_again_and_ends_nothing() {
         let log = Full { refuses: 2, ..Full::default() };
-        assert!(append(&Hub::new(1), &log, &outputs(&[1, 2])).unwrap());
+        assert_eq!(append(&Hub::new(1), &log, &outputs(&[1, 2])).unwrap().unwrap().len(), 2);
         assert_eq!(*log.asked.lock().unwrap(), vec![[(1, 0), (1, 1)]; 3]);
     }
 
@@ -422,7 +365,7 @@ mod tests {
         let (hub, log) = (Hub::new(1), Arc::new(Full::default()));
         let codec = Arc::new(Codec::compiled());
         let mut publisher =
-            Publisher::open(Arc::clone(&hub), Arc::<Full>::clone(&log), codec).unwrap();
+            Publisher::open(Arc::clone(&hub), Arc::<Full>::clone(&log), codec, &[]).unwrap();
         hub.lock().passive = true;
         [1, 2, 3].into_iter().for_each(|epoch| publisher.hold(finished(epoch)));
         publisher.publish().unwrap();
@@ -443,7 +386,8 @@ mod tests {
     #[test]
     fn a_group_is_no_larger_than_an_append_unless_an_epoch_is() {
         let codec = Arc::new(Codec::compiled());
-        let mut publisher = Publisher::open(Hub::new(1), Arc::new(Full::default()), codec).unwrap();
+        let mut publisher =
+            Publisher::open(Hub::new(1), Arc::new(Full::default()), codec, &[]).unwrap();
         for (epoch, size) in (1..).zip([BATCH_BYTES + 1, 1, BATCH_BYTES - 1, 1]) {
             publisher.held.push_back(Held { epoch, events: 10, records: outputs(&[size]) });
         }

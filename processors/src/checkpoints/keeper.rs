@@ -33,6 +33,8 @@ pub struct Keeper {
     store: Arc<CheckpointStore>,
     views: Option<Arc<dyn ViewStore>>,
     clock: Clock,
+    /// Whether outputs are published here, or seen on the log.
+    publishes: bool,
     /// What the newest checkpoint is made of.
     runs: Vec<Run>,
 }
@@ -45,9 +47,10 @@ impl Keeper {
         store: Arc<CheckpointStore>,
         views: Option<Arc<dyn ViewStore>>,
         clock: Clock,
+        publishes: bool,
         runs: Vec<Run>,
     ) -> Self {
-        Self { hub, store, views, clock, runs }
+        Self { hub, store, views, clock, publishes, runs }
     }
 
     /// Keeps until the hub fails, or stops and nothing is left to write.
@@ -109,6 +112,7 @@ impl Keeper {
             written_at: self.clock.now(),
             plans: begun.plans,
             inputs: begun.inputs,
+            published: self.publishes,
             outputs: outputs.to_vec(),
             skips: begun.skips,
             drained: begun.drained,
@@ -154,7 +158,7 @@ impl Keeper {
     /// is open, so it is waited for then too.
     fn wait_out(&self, epoch: u64) -> Result<(), End> {
         let mut state = self.hub.lock();
-        while !state.is_out(epoch) {
+        while state.checkpoints.on_log < epoch || state.viewed < epoch {
             if state.failed() {
                 return Err(End::Stopped);
             }

@@ -32,6 +32,9 @@ pub struct Manifest {
     pub plans: PlanTopic,
     /// How far inputs are planned; those that are not named: not at all.
     pub inputs: Vec<InputPosition>,
+    /// Whether its epoch's outputs are on the log. Not known by who never publishes, so who may lead
+    /// does not go on from here.
+    pub published: bool,
     /// How far output partitions are known; those that are not named: not at all.
     pub outputs: Vec<OutputPosition>,
     /// Records that an operator has set aside and no plan has taken.
@@ -63,7 +66,7 @@ pub struct OutputPosition {
     /// What stands below this offset is known.
     pub next: u64,
     /// The largest id that stands below it: epoch and n.
-    pub last: (u64, u32),
+    pub last: Option<(u64, u32)>,
 }
 
 /// Files that were written together: a checkpoint's, one a worker, or what they were merged into.

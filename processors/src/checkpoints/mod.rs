@@ -21,3 +21,48 @@ mod place;
 pub mod restored;
 mod runs;
 pub mod snapshot;
+
+use crate::engine::{Parts, Role};
+use crate::failure::Failure;
+use crate::threads::Threads;
+use keeper::Keeper;
+use restored::Restored;
+use sinks::view_store::Mark;
+use std::sync::Arc;
+
+/// The checkpoint to go on from, if there is one.
+///
+/// # Errors
+/// As [`Restored::newest`].
+pub(crate) fn restored(
+    parts: &Parts,
+    mark: Option<&Mark>,
+    role: Role,
+) -> Result<Option<Arc<Restored>>, Failure> {
+    let Some((store, _)) = &parts.checkpoints else { return Ok(None) };
+    let may_publish = role != Role::Follows;
+    let restored = Restored::newest(store, parts.log.as_ref(), mark, may_publish)?;
+    if let Some(restored) = &restored {
+        tracing::info!(epoch = restored.manifest.epoch, "going on behind a checkpoint");
+    }
+    Ok(restored.map(Arc::new))
+}
+
+/// Starts the keeper, if checkpoints are made.
+///
+/// # Errors
+/// The system gives no thread.
+pub(crate) fn spawn_keeper(
+    threads: &mut Threads,
+    parts: &Parts,
+    role: Role,
+    restored: Option<&Restored>,
+) -> Result<(), Failure> {
+    let Parts { views, checkpoints: Some((store, _)), clock, .. } = parts.clone() else {
+        return Ok(());
+    };
+    let runs = restored.map_or_else(Vec::new, |restored| restored.manifest.runs.clone());
+    let publishes = role != Role::Follows;
+    let keeper = Keeper::new(Arc::clone(&threads.hub), store, views, clock, publishes, runs);
+    threads.spawn("checkpoints", move |_| keeper.run())
+}

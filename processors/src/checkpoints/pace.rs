@@ -68,6 +68,8 @@ pub struct Checkpoints {
     pub loaded: usize,
     /// The newest that is whole.
     pub kept: Option<Kept>,
+    /// Epochs up to here are published: not just held for who leads.
+    pub on_log: u64,
     /// How far output partitions are known, as of some moment.
     pub outputs: Arc<Vec<OutputPosition>>,
 }
@@ -112,6 +114,12 @@ impl Checkpoints {
     pub fn take_last(&mut self) -> Option<Vec<Snapshot>> {
         let last: Option<Vec<_>> = self.last.iter_mut().map(Option::take).collect();
         last.filter(|last| !last.is_empty())
+    }
+
+    /// Whether one was begun and is not whole yet.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        self.running
     }
 
     /// The one that was begun is whole.

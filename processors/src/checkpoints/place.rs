@@ -70,6 +70,7 @@ impl State {
         self.plans_read_to = manifest.plans.last_offset() + 1;
         let epoch = manifest.epoch;
         (self.finished, self.published, self.viewed) = (epoch, epoch, epoch);
+        self.checkpoints.on_log = epoch;
         self.digests.from = epoch;
         self.left = restored.left.len();
         let mut applied = vec![0; self.inputs.len()];

@@ -31,7 +31,8 @@ pub struct Restored {
 
 impl Restored {
     /// The newest checkpoint that is whole and no newer than the views; none: there is none, and
-    /// the log is replayed from its beginning.
+    /// the log is replayed from its beginning. `may_publish`: this process may have to publish what
+    /// came before.
     ///
     /// # Errors
     /// Store or log do not answer; or the checkpoints are of another history than log or views.
@@ -39,10 +40,11 @@ impl Restored {
         store: &CheckpointStore,
         log: &dyn EventLog,
         mark: Option<&Mark>,
+        may_publish: bool,
     ) -> Result<Option<Self>, Failure> {
         let mut gone = None;
         for _ in 0..LOOKS {
-            match Self::look(store, log, mark)? {
+            match Self::look(store, log, mark, may_publish)? {
                 Looked::Found(restored) => return Ok(restored.map(|restored| *restored)),
                 Looked::Gone(name) => gone = Some(name),
             }
@@ -55,6 +57,7 @@ impl Restored {
         store: &CheckpointStore,
         log: &dyn EventLog,
         mark: Option<&Mark>,
+        may_publish: bool,
     ) -> Result<Looked, Failure> {
         let (mut gone, mut on_log) = (None, false);
         for listed in store.list(FOLDER).map_err(|error| unavailable(&error))?.into_iter().rev() {
@@ -71,6 +74,10 @@ impl Restored {
             }
             if mark.is_some_and(|mark| at > (mark.era, mark.epoch)) {
                 tracing::warn!(name, "this checkpoint is ahead of the views: an older one is used");
+                continue;
+            }
+            if manifest.as_ref().is_ok_and(|manifest| may_publish && !manifest.published) {
+                tracing::warn!(name, "this checkpoint is of a process that never publishes");
                 continue;
             }
             match manifest.and_then(|manifest| read_state(store, manifest)) {

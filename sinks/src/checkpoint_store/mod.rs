@@ -14,9 +14,13 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 use schemas::time::Timestamp;
+use std::fs::{File, TryLockError};
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
+
+/// The name of the file that whoever writes to a folder holds.
+const LOCK: &str = "LOCK";
 
 /// Why the store did not do it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +47,17 @@ pub enum StoreError {
     },
 }
 
+/// Why a store cannot be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Another process writes here.
+    #[error("another process keeps its checkpoints in {0}; give each process a folder of its own")]
+    InUse(String),
+    /// It is no store, or cannot be had.
+    #[error("{0}")]
+    Unusable(String),
+}
+
 /// A file as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
@@ -59,6 +74,8 @@ pub struct CheckpointStore {
     store: Arc<dyn ObjectStore>,
     shown: String,
     runtime: Runtime,
+    /// Held: no other process writes here.
+    _lock: Option<File>,
 }
 
 impl CheckpointStore {
@@ -66,10 +83,11 @@ impl CheckpointStore {
     ///
     /// # Errors
     /// It is no such URL, or the folder cannot be had.
-    pub fn open(url: &str) -> Result<Self, String> {
+    pub fn open(url: &str) -> Result<Self, OpenError> {
         let Some(folder) = url.strip_prefix("file://").filter(|folder| folder.starts_with('/'))
         else {
-            return Err(format!("`{url}` is not known to this build; it knows `file:///folder`"));
+            let why = format!("`{url}` is not known to this build; it knows `file:///folder`");
+            return Err(OpenError::Unusable(why));
         };
         Self::open_folder(std::path::Path::new(folder))
     }
@@ -77,27 +95,40 @@ impl CheckpointStore {
     /// Opens a folder, which is made if need be.
     ///
     /// # Errors
-    /// The folder cannot be had.
-    pub fn open_folder(folder: &std::path::Path) -> Result<Self, String> {
+    /// The folder cannot be had, or another process has it.
+    pub fn open_folder(folder: &std::path::Path) -> Result<Self, OpenError> {
         let shown = folder.display().to_string();
-        std::fs::create_dir_all(folder).map_err(|error| format!("{shown}: {error}"))?;
+        let unusable = |error: String| OpenError::Unusable(format!("{shown}: {error}"));
+        std::fs::create_dir_all(folder).map_err(|error| unusable(error.to_string()))?;
+        let lock = File::create(folder.join(LOCK)).map_err(|error| unusable(error.to_string()))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(shown)),
+            Err(TryLockError::Error(error)) => return Err(unusable(error.to_string())),
+        }
         let store = LocalFileSystem::new_with_prefix(folder)
-            .map_err(|error| format!("{shown}: {error}"))?;
-        Self::over(Arc::new(store.with_fsync(true)), shown)
+            .map_err(|error| unusable(error.to_string()))?;
+        Self::over(Arc::new(store.with_fsync(true)), shown, Some(lock))
     }
 
     /// A store in memory, for tests.
     ///
     /// # Errors
     /// The system gives no event loop.
-    pub fn in_memory() -> Result<Self, String> {
-        Self::over(Arc::new(object_store::memory::InMemory::new()), "memory".to_owned())
+    pub fn in_memory() -> Result<Self, OpenError> {
+        Self::over(Arc::new(object_store::memory::InMemory::new()), "memory".to_owned(), None)
     }
 
-    fn over(store: Arc<dyn ObjectStore>, shown: String) -> Result<Self, String> {
+    fn over(
+        store: Arc<dyn ObjectStore>,
+        shown: String,
+        lock: Option<File>,
+    ) -> Result<Self, OpenError> {
         let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| format!("could not start an event loop: {error}"))?;
-        Ok(Self { store, shown, runtime })
+        let runtime = runtime.map_err(|error| {
+            OpenError::Unusable(format!("could not start an event loop: {error}"))
+        })?;
+        Ok(Self { store, shown, runtime, _lock: lock })
     }
 
     /// Writes a file; the same again is no change.
@@ -205,6 +236,16 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_is_of_one_process() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let first = CheckpointStore::open_folder(folder.path()).unwrap();
+        let second = CheckpointStore::open_folder(folder.path()).map(drop);
+        assert!(matches!(second, Err(OpenError::InUse(_))), "{second:?}");
+        drop(first);
+        assert!(CheckpointStore::open_folder(folder.path()).is_ok());
+    }
+
+    #[test]
     fn memory_keeps_the_contract() {
         conformance::check(&CheckpointStore::in_memory().unwrap());
     }
@@ -212,7 +253,7 @@ mod tests {
     #[test]
     fn other_places_are_refused_by_name() {
         for url in ["s3://bucket", "file:relative", "folder"] {
-            let refused = CheckpointStore::open(url).map(drop).unwrap_err();
+            let refused = CheckpointStore::open(url).map(drop).unwrap_err().to_string();
             assert!(refused.contains(url) && refused.contains("file:///folder"), "{refused}");
         }
     }
