@@ -9,7 +9,7 @@ use processors::failure::Failure as EngineFailure;
 use processors::invariants::Count;
 use processors::standing::Standing;
 use processors::supervisor::{OpenGateway, Report, Supervisor, Supplies};
-use queries::{EngineStatus, Invariant, ProcessStatus};
+use queries::{EngineStatus, Invariant, LogStatus, ProcessStatus};
 use schemas::events::epochs::Settings;
 use schemas::time::Timestamp;
 use sinks::view_store::ViewStore;
@@ -94,7 +94,7 @@ pub(crate) fn status(
     supervisor: &Supervisor,
     work: Work,
     following: &'static str,
-    log_replication: Option<usize>,
+    log: LogStatus,
 ) -> impl Fn() -> ProcessStatus + Send + Sync + use<> {
     let report = supervisor.report_source();
     move || {
@@ -102,13 +102,13 @@ pub(crate) fn status(
         let word = if report.engine.standing == Standing::Follows { following } else { "ok" };
         ProcessStatus {
             ready: report.not_ready().map_or(Ok(word), Err),
-            engine: Some(engine_status(&report, work)),
-            log_replication,
+            engine: Some(engine_status(&report, work, &log.namespace)),
+            log: log.clone(),
         }
     }
 }
 
-fn engine_status(report: &Report, work: Work) -> EngineStatus {
+fn engine_status(report: &Report, work: Work, namespace: &str) -> EngineStatus {
     let status = &report.engine;
     EngineStatus {
         standing: status.standing.as_str(),
@@ -119,13 +119,13 @@ fn engine_status(report: &Report, work: Work) -> EngineStatus {
         invariants: status.invariants.iter().map(counted).collect(),
         dead_letters: status.dead_letters,
         applied: Arc::clone(&status.applied),
-        held: status.held.iter().map(held).collect(),
+        held: status.held.iter().map(|it| held(it, namespace)).collect(),
     }
 }
 
-fn held(held: &Held) -> queries::Held {
+fn held(held: &Held, namespace: &str) -> queries::Held {
     let Held { partition, offset, schema } = *held;
-    queries::Held { partition: partition.to_string(), offset, schema_id: schema }
+    queries::Held { partition: partition.named(namespace), offset, schema_id: schema }
 }
 
 fn counted((id, count): (&'static str, Count)) -> (&'static str, Invariant) {

@@ -27,7 +27,7 @@ mod stock;
 mod tests;
 mod warehouses;
 
-pub use status::{EngineStatus, Held, Invariant, ProcessStatus};
+pub use status::{EngineStatus, Held, Invariant, LogStatus, ProcessStatus};
 
 use edge::resource::{Resource, Resources};
 use ends::Ends;

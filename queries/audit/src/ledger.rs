@@ -177,7 +177,10 @@ impl Ledger {
                     (1..=known.may_be).contains(&known.on_log),
                 )
             } else if known.open {
-                ("on the log no more often than it may have been taken", known.on_log <= known.may_be)
+                (
+                    "on the log no more often than it may have been taken",
+                    known.on_log <= known.may_be,
+                )
             } else {
                 ("not on the log: it was refused or never sent", known.on_log == 0)
             };
