@@ -76,6 +76,7 @@ fn again(failure: Failure) -> EngineFailure {
         Failure::Damaged(reason) => EngineFailure::Damaged(reason),
         Failure::HistoryRedone(reason) => EngineFailure::HistoryRedone(reason),
         Failure::Check(reason) => EngineFailure::Fault(reason),
+        Failure::Bug(reason) => EngineFailure::Bug(reason),
     }
 }
 
@@ -86,6 +87,7 @@ pub(crate) fn failure(failure: EngineFailure) -> Failure {
         EngineFailure::HistoryRedone(reason) => Failure::HistoryRedone(reason),
         EngineFailure::Damaged(reason) => Failure::Damaged(reason),
         EngineFailure::Fault(reason) => Failure::Check(reason),
+        EngineFailure::Bug(reason) => Failure::Bug(reason),
     }
 }
 
@@ -130,4 +132,19 @@ fn held(held: &Held, namespace: &str) -> queries::Held {
 
 fn counted((id, count): (&'static str, Count)) -> (&'static str, Invariant) {
     (id, Invariant { checked: count.checked, breaches: count.breaches })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::ExitCode;
+
+    #[test]
+    fn a_bug_ends_the_process_with_its_own_code() {
+        let bug = failure(EngineFailure::Bug("I16: a digest differs".to_owned()));
+        assert_eq!(bug.code(), ExitCode::from(101));
+        assert_eq!(failure(again(bug)).code(), ExitCode::from(101), "after a new start too");
+        let fault = failure(EngineFailure::Fault("no thread".to_owned()));
+        assert_eq!(fault.code(), ExitCode::from(1));
+    }
 }

@@ -127,7 +127,7 @@ async fn ready(engine: Option<&Supervisor>) -> bool {
 async fn failed(engine: Option<&Supervisor>) -> Failure {
     let Some(engine) = engine else { return std::future::pending().await };
     let failure = tokio::task::spawn_blocking(engine.failure_source()).await;
-    let panicked = |error: JoinError| Failure::Check(format!("could not wait: {error}"));
+    let panicked = |error: JoinError| Failure::Bug(format!("could not wait: {error}"));
     match failure.map_err(panicked) {
         Ok(Some(failure)) => engine::failure(failure),
         Ok(None) => std::future::pending().await,

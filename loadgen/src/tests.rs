@@ -259,6 +259,14 @@ async fn orders_count_by_when_they_were_confirmed() {
     assert!(seen.contains(&LedgerEntry::OrderSeen { order_id: order(3), state, updated_at }));
 }
 
+fn status(told: &Told) -> Option<u16> {
+    match told {
+        Told::Answered { status, .. } => Some(*status),
+        Told::Unknown { .. } => None,
+        Told::Failed { .. } => panic!("there was a connection"),
+    }
+}
+
 /// Fills with two products; gives what the ledger says of each try: a status, or unknown.
 async fn fill(url: &str) -> (Result<(), String>, Vec<(Asked, Option<u16>)>) {
     let dir = tempfile::tempdir().unwrap();
@@ -269,11 +277,8 @@ async fn fill(url: &str) -> (Result<(), String>, Vec<(Asked, Option<u16>)>) {
     let filled = filler.ask("products", fill::products(2), 2).await;
     ledger.close().unwrap();
     let told = entries(&path).into_iter().map(|entry| match entry {
-        LedgerEntry::Action { asked, told: Told::Answered { status, .. }, .. } => {
-            (asked, Some(status))
-        }
-        LedgerEntry::Action { asked, told: Told::Unknown { .. }, .. } => (asked, None),
-        entry => panic!("neither answered nor unknown: {entry:?}"),
+        LedgerEntry::Action { asked, told, .. } => (asked, status(&told)),
+        LedgerEntry::OrderSeen { .. } => panic!("no order was read"),
     });
     (filled.map_err(|error| error.to_string()), told.collect())
 }
