@@ -5,6 +5,7 @@
 use crate::cli::{AuditArgs, Global};
 use crate::exit::Failure;
 use crate::running_shop::RunningShop;
+use crate::stdout::{Lines, until_closed};
 use crate::{log, parts};
 use audit::{AuditError, Ledger, Report};
 use sinks::event_log::ReadError;
@@ -32,7 +33,9 @@ pub(crate) fn run(arguments: &AuditArgs, global: &Global) -> Result<(), Failure>
         None => stopped(arguments, global, &schemas, ledger)?,
     };
     let report = report.map_err(|error| failure(&error))?;
-    print(&report, global.json);
+    let mut lines = Lines::lock();
+    let printed = if global.json { lines.json(&report) } else { lines.text(&table(&report)) };
+    until_closed(printed.and_then(|()| lines.flush()))?;
     if report.ok {
         return Ok(());
     }
@@ -63,16 +66,6 @@ pub(crate) fn failure(error: &AuditError) -> Failure {
         AuditError::Log(ReadError::BelowStart { .. } | ReadError::Unavailable(_))
         | AuditError::Shop(_) => Failure::Unreachable(error.to_string()),
         AuditError::UnknownSchema { .. } => Failure::flag("registry-url", error),
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "the report is the command's output")]
-fn print(report: &Report, json: bool) {
-    if json {
-        let text = serde_json::to_string(report).expect("a report's keys are text");
-        println!("{text}");
-    } else {
-        print!("{}", table(report));
     }
 }
 

@@ -10,7 +10,7 @@ use processors::failure::Failure as EngineFailure;
 use processors::invariants::Count;
 use processors::standing::Standing;
 use processors::supervisor::{OpenGateway, Report, Supervisor, Supplies};
-use queries::{Checkpoint, EngineStatus, Invariant, ProcessStatus};
+use queries::{Checkpoint, EngineStatus, Invariant, LogStatus, ProcessStatus};
 use schemas::events::epochs::Settings;
 use schemas::time::Timestamp;
 use sinks::view_store::ViewStore;
@@ -82,6 +82,7 @@ fn again(failure: Failure) -> EngineFailure {
         Failure::Damaged(reason) => EngineFailure::Damaged(reason),
         Failure::HistoryRedone(reason) => EngineFailure::HistoryRedone(reason),
         Failure::Check(reason) => EngineFailure::Fault(reason),
+        Failure::Bug(reason) => EngineFailure::Bug(reason),
     }
 }
 
@@ -92,6 +93,7 @@ pub(crate) fn failure(failure: EngineFailure) -> Failure {
         EngineFailure::HistoryRedone(reason) => Failure::HistoryRedone(reason),
         EngineFailure::Damaged(reason) => Failure::Damaged(reason),
         EngineFailure::Fault(reason) => Failure::Check(reason),
+        EngineFailure::Bug(reason) => Failure::Bug(reason),
     }
 }
 
@@ -100,7 +102,7 @@ pub(crate) fn status(
     supervisor: &Supervisor,
     workers: u16,
     following: &'static str,
-    log_replication: Option<usize>,
+    log: LogStatus,
 ) -> impl Fn() -> ProcessStatus + Send + Sync + use<> {
     let report = supervisor.report_source();
     move || {
@@ -108,13 +110,13 @@ pub(crate) fn status(
         let word = if report.engine.standing == Standing::Follows { following } else { "ok" };
         ProcessStatus {
             ready: report.not_ready().map_or(Ok(word), Err),
-            engine: Some(engine_status(&report, workers)),
-            log_replication,
+            engine: Some(engine_status(&report, workers, &log.namespace)),
+            log: log.clone(),
         }
     }
 }
 
-fn engine_status(report: &Report, workers: u16) -> EngineStatus {
+fn engine_status(report: &Report, workers: u16, namespace: &str) -> EngineStatus {
     let status = &report.engine;
     EngineStatus {
         standing: status.standing.as_str(),
@@ -125,7 +127,7 @@ fn engine_status(report: &Report, workers: u16) -> EngineStatus {
         invariants: status.invariants.iter().map(counted).collect(),
         dead_letters: status.dead_letters,
         applied: Arc::clone(&status.applied),
-        held: status.held.iter().map(held).collect(),
+        held: status.held.iter().map(|it| held(it, namespace)).collect(),
         checkpoint: status.checkpoint.map(|Kept { epoch, at, bytes }| Checkpoint {
             epoch,
             at,
@@ -134,11 +136,26 @@ fn engine_status(report: &Report, workers: u16) -> EngineStatus {
     }
 }
 
-fn held(held: &Held) -> queries::Held {
+fn held(held: &Held, namespace: &str) -> queries::Held {
     let Held { partition, offset, schema } = *held;
-    queries::Held { partition: partition.to_string(), offset, schema_id: schema }
+    queries::Held { partition: partition.named(namespace), offset, schema_id: schema }
 }
 
 fn counted((id, count): (&'static str, Count)) -> (&'static str, Invariant) {
     (id, Invariant { checked: count.checked, breaches: count.breaches })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::ExitCode;
+
+    #[test]
+    fn a_bug_ends_the_process_with_its_own_code() {
+        let bug = failure(EngineFailure::Bug("I16: a digest differs".to_owned()));
+        assert_eq!(bug.code(), ExitCode::from(101));
+        assert_eq!(failure(again(bug)).code(), ExitCode::from(101), "after a new start too");
+        let fault = failure(EngineFailure::Fault("no thread".to_owned()));
+        assert_eq!(fault.code(), ExitCode::from(1));
+    }
 }

@@ -22,6 +22,9 @@ pub(crate) enum Failure {
     /// An outside system did not answer.
     #[error("{0}")]
     Unreachable(String),
+    /// A bug: an invariant does not hold, or a thread panicked.
+    #[error("{0}")]
+    Bug(String),
     /// History was redone.
     #[error("{0}")]
     HistoryRedone(String),
@@ -38,6 +41,8 @@ impl Failure {
             Self::Damaged(_) => 4,
             Self::Unreachable(_) => 5,
             Self::HistoryRedone(_) => 6,
+            // That of a panic of the main thread, too.
+            Self::Bug(_) => 101,
         })
     }
 

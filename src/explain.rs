@@ -3,6 +3,7 @@
 use crate::audit::failure;
 use crate::cli::{Explain, Global};
 use crate::exit::Failure;
+use crate::stdout::{Ended, Lines, until_closed};
 use crate::{log, parts};
 use audit::StoryLine;
 use schemas::id::OrderId;
@@ -19,20 +20,19 @@ pub(crate) fn run(arguments: &Explain, global: &Global) -> Result<(), Failure> {
     if story.is_empty() {
         return Err(Failure::Check(format!("the log knows nothing of {order}")));
     }
-    print(&story, global.json);
-    Ok(())
+    let mut lines = Lines::lock();
+    until_closed(print(&story, global.json, &mut lines).and_then(|()| lines.flush()))
 }
 
-#[expect(clippy::print_stdout, reason = "the story is the command's output")]
-fn print(story: &[StoryLine], json: bool) {
+fn print(story: &[StoryLine], json: bool, lines: &mut Lines) -> Result<(), Ended> {
     if json {
-        println!("{}", serde_json::to_string(story).expect("a story is text and numbers"));
-        return;
+        return lines.json(&story);
     }
     for StoryLine { at, epoch, event, meaning, cause, position } in story {
         let epoch = epoch.map_or_else(|| "asked".to_owned(), |epoch| format!("epoch {epoch}"));
-        println!("{at}  {epoch:<12} {event:<24} {meaning}");
+        lines.line(&format_args!("{at}  {epoch:<12} {event:<24} {meaning}"))?;
         let cause = cause.as_ref().map_or_else(String::new, |cause| format!("; from {cause}"));
-        println!("{:40}at {position}{cause}", "");
+        lines.line(&format_args!("{:40}at {position}{cause}", ""))?;
     }
+    Ok(())
 }

@@ -39,7 +39,8 @@ impl WayIn {
         let opened =
             Opened::open(&flags.outside, data, LogSource::find_shared, LogSource::for_callers)?;
         let secrets = payments::secrets(&flags.webhooks, data)?;
-        let Opened { clock, schemas, log, replicas, .. } = opened;
+        let log_status = opened.log_status(&flags.outside);
+        let Opened { clock, schemas, log, .. } = opened;
         let codec = schemas.codec;
         let ports = Ports { log: Arc::clone(&log), codec, decisions: None };
         let ingest = Ingest::new(ports, clock.clone(), secrets, Limits::default());
@@ -47,7 +48,7 @@ impl WayIn {
         let status = move || ProcessStatus {
             ready: taking.refused().map_or(Ok("ok"), Err),
             engine: None,
-            log_replication: replicas,
+            log: log_status.clone(),
         };
         let running = Running::new(Arc::clone(&log), clock, Arc::new(status));
         Ok(Self { log, ingest, running })

@@ -23,10 +23,13 @@ mod topics;
 mod up;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
+use clap_complete::Shell;
 use cli::{Cli, Command, Global};
 use exit::Failure;
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
+use stdout::{Lines, until_closed};
 
 fn main() -> ExitCode {
     let arguments = std::env::args_os().collect();
@@ -40,9 +43,9 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
+/// The last word of a command that failed. Who closed standard error does not want it.
 fn complain(failure: &Failure) {
-    eprintln!("watermart: {failure}");
+    drop(writeln!(std::io::stderr(), "watermart: {failure}"));
 }
 
 fn run(arguments: Vec<OsString>, environment: &[(OsString, OsString)]) -> Result<(), Failure> {
@@ -69,12 +72,16 @@ fn dispatch(command: Command, global: &Global) -> Result<(), Failure> {
         Command::Doctor(arguments) => doctor::run(&arguments, global),
         Command::Topics(arguments) => topics::run(&arguments, global),
         Command::Bench(arguments) => bench::run(&arguments, global.json),
-        Command::Completion { shell } => {
-            let mut command = Cli::command();
-            clap_complete::generate(shell, &mut command, "watermart", &mut std::io::stdout());
-            Ok(())
-        }
+        Command::Completion { shell } => completion(shell),
     }
+}
+
+/// Prints what makes this shell complete our commands and flags.
+fn completion(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "watermart", &mut script);
+    let mut lines = Lines::lock();
+    until_closed(lines.text(&String::from_utf8_lossy(&script)).and_then(|()| lines.flush()))
 }
 
 /// What is logged unless `RUST_LOG` says otherwise; the embedded store's own words at warnings.

@@ -12,6 +12,7 @@
 use crate::cli::{Outside, Views, Work};
 use crate::exit::Failure;
 use crate::log::{LogSource, OpenLog};
+use queries::LogStatus;
 use sinks::checkpoint_store::{CheckpointStore, OpenError as CheckpointsError};
 use sinks::clock::Clock;
 use sinks::event_log::EventLog;
@@ -56,6 +57,11 @@ impl Opened {
         let source = find(outside, data, &clock)?;
         let OpenLog { log, replicas } = open(&source)?;
         Ok(Self { clock, schemas, source, log, replicas })
+    }
+
+    /// What is told of the log.
+    pub(crate) fn log_status(&self, outside: &Outside) -> LogStatus {
+        LogStatus { namespace: outside.log_url.namespace().to_owned(), replication: self.replicas }
     }
 }
 

@@ -42,8 +42,9 @@ impl Process {
         let handle = runtime.handle().clone();
         let gateway = payments::opener(flags.lead.payments_url, data, &opened, &secrets, handle);
         let engine = engine::lead(&opened, data, (&flags.work, &flags.lead), None, gateway)?;
-        let Opened { clock, log, replicas, .. } = opened;
-        let status = engine::status(&engine, flags.work.workers, "standing by", replicas);
+        let log_status = opened.log_status(&flags.outside);
+        let Opened { clock, log, .. } = opened;
+        let status = engine::status(&engine, flags.work.workers, "standing by", log_status);
         let running = Running::new(Arc::clone(&log), clock, Arc::new(status));
         Ok(Self { log, engine, running })
     }

@@ -38,8 +38,9 @@ impl Replica {
             Opened::open(&flags.outside, data, LogSource::find_shared, LogSource::to_read)?;
         let views: Arc<dyn ViewStore> = parts::views(&flags.views, data)?;
         let engine = engine::follow(&opened, data, &flags.work, Arc::clone(&views))?;
-        let Opened { clock, log, replicas, .. } = opened;
-        let status = Arc::new(engine::status(&engine, flags.work.workers, "ok", replicas));
+        let log_status = opened.log_status(&flags.outside);
+        let Opened { clock, log, .. } = opened;
+        let status = Arc::new(engine::status(&engine, flags.work.workers, "ok", log_status));
         let queries = Queries::new(Arc::clone(&views), log, clock, status);
         Ok(Self { views, engine, queries })
     }

@@ -5,6 +5,7 @@ use crate::cli::{Auth, Door, Global};
 use crate::engine;
 use crate::exit::Failure;
 use crate::server;
+use crate::stdout::{Ended, Lines, until_closed};
 use axum::Router;
 use processors::supervisor::Supervisor;
 use serde_json::json;
@@ -93,13 +94,15 @@ async fn serve(service: &impl Service, door: &Door, global: &Global) -> Result<(
     let mut server =
         tokio::spawn(server::serve(listener, service.router(), server::HEAD_MAX, stopped));
     let announced = async {
-        if ready(engine).await {
-            announce(address, global);
+        if ready(engine).await
+            && let Err(failure) = until_closed(announce(address, global))
+        {
+            return failure;
         }
-        std::future::pending::<()>().await;
+        std::future::pending().await
     };
     tokio::select! {
-        () = announced => {}
+        failure = announced => return Err(failure),
         _ = signals.next() => {}
         failure = failed(engine) => return Err(failure),
     }
@@ -124,7 +127,7 @@ async fn ready(engine: Option<&Supervisor>) -> bool {
 async fn failed(engine: Option<&Supervisor>) -> Failure {
     let Some(engine) = engine else { return std::future::pending().await };
     let failure = tokio::task::spawn_blocking(engine.failure_source()).await;
-    let panicked = |error: JoinError| Failure::Check(format!("could not wait: {error}"));
+    let panicked = |error: JoinError| Failure::Bug(format!("could not wait: {error}"));
     match failure.map_err(panicked) {
         Ok(Some(failure)) => engine::failure(failure),
         Ok(None) => std::future::pending().await,
@@ -156,13 +159,15 @@ impl Signals {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the one line that says where the shop is")]
-fn announce(address: SocketAddr, global: &Global) {
+/// The one line that says where the shop is.
+fn announce(address: SocketAddr, global: &Global) -> Result<(), Ended> {
+    let mut lines = Lines::lock();
     let url = format!("http://{address}");
     if global.json {
         let (pid, data) = (std::process::id(), &global.data);
-        println!("{}", json!({ "ready": true, "url": url, "pid": pid, "data": data }));
+        lines.json(&json!({ "ready": true, "url": url, "pid": pid, "data": data }))?;
     } else {
-        println!("ready {url}");
+        lines.line(&format_args!("ready {url}"))?;
     }
+    lines.flush()
 }

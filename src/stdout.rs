@@ -1,8 +1,9 @@
-//! Standard output, line by line, for commands whose output may be long.
+//! Standard output, line by line, for all that a command prints there.
 //!
 //! Who reads it may stop reading, as `head` does: that ends the command, and is no failure of it.
 
 use crate::exit::Failure;
+use serde::Serialize;
 use std::fmt;
 use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write as _};
 
@@ -27,6 +28,17 @@ impl Lines {
     /// Writes one line.
     pub(crate) fn line(&mut self, line: &dyn fmt::Display) -> Result<(), Ended> {
         writeln!(self.0, "{line}").map_err(ended)
+    }
+
+    /// Writes one JSON document on a line.
+    pub(crate) fn json(&mut self, document: &impl Serialize) -> Result<(), Ended> {
+        let text = serde_json::to_string(document);
+        self.line(&text.expect("what we print has text as keys, and finite numbers"))
+    }
+
+    /// Writes lines that have their ends.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), Ended> {
+        self.0.write_all(text.as_bytes()).map_err(ended)
     }
 
     /// Hands on what was written.

@@ -50,9 +50,10 @@ impl Shop {
         let gateway = payments::opener(up.lead.payments_url, data, &opened, &secrets, handle);
         let written = Some(Arc::clone(&views));
         let engine = engine::lead(&opened, data, (&up.work, &up.lead), written, gateway)?;
-        let Opened { clock, schemas, log, replicas, .. } = opened;
+        let log_status = opened.log_status(&up.outside);
+        let Opened { clock, schemas, log, .. } = opened;
         let codec = schemas.codec;
-        let status = Arc::new(engine::status(&engine, up.work.workers, "ok", replicas));
+        let status = Arc::new(engine::status(&engine, up.work.workers, "ok", log_status));
         let queries = Queries::new(Arc::clone(&views), Arc::clone(&log), clock.clone(), status);
         let resources = Arc::new(queries.clone());
         let decisions = Some(Decisions { views: Arc::clone(&views), resources });

@@ -7,7 +7,7 @@ use crate::latency::Latency;
 use crate::ledger::{Asked, Ledger, LedgerEntry, Told};
 use crate::progress::Progress;
 use crate::schedule::{REGIONS, currency, price, product, region, warehouse};
-use crate::shop::{Failure, Shop};
+use crate::shop::{Answer, Failure, Shop};
 use bytes::Bytes;
 use schemas::id::ProductId;
 use schemas::limits::QUANTITY_MAX;
@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 const BATCH: usize = 500;
 const IN_FLIGHT_MAX: usize = 4;
 /// A batch that was shed, or had no answer, is sent again: its keys make that harmless.
-const TRIES_MAX: u32 = 8;
+const TRIES_MAX: usize = 8;
 const PAUSE: Duration = Duration::from_millis(250);
 /// Each tenth product is in every warehouse, so that lines can be split; the others in one.
 const EVERYWHERE: u32 = 10;
@@ -53,12 +53,26 @@ struct Slot {
     body: serde_json::Value,
 }
 
-/// One batch that the shop took whole.
-struct Taken {
+/// A batch and what became of it.
+struct Sent {
     actions: Vec<Asked>,
+    /// Each time that it went, and what the shop said: what was shed or unknown then may be on the
+    /// log all the same.
+    tries: Vec<Try>,
+    /// Until the shop had taken it whole, or why it did not.
+    took: Result<Duration, Error>,
+}
+
+struct Try {
     sent: Duration,
-    took: Duration,
+    /// One each action.
     told: Vec<Told>,
+}
+
+/// Why a try did not take all.
+struct Refused {
+    may_pass: bool,
+    error: Error,
 }
 
 /// Our three warehouses.
@@ -120,87 +134,115 @@ impl<'a> Filler<'a> {
                 if batch.is_empty() {
                     break;
                 }
-                in_flight.spawn(take(self.shop.clone(), self.clock, batch));
+                in_flight.spawn(send(self.shop.clone(), self.clock, batch));
             }
-            let Some(taken) = in_flight.join_next().await else { return Ok(()) };
-            let taken = taken.expect("filling does not panic")?;
-            done += taken.actions.len();
+            let Some(sent) = in_flight.join_next().await else { return Ok(()) };
+            let sent = sent.expect("filling does not panic");
+            self.note(&sent);
+            let took = sent.took?;
+            for _ in &sent.actions {
+                self.filled.ack.record(took);
+            }
+            self.filled.actions += sent.actions.len() as u64;
+            done += sent.actions.len();
             progress.at(done);
-            self.note(taken);
         }
     }
 
-    fn note(&mut self, Taken { actions, sent, took, told }: Taken) {
-        for (asked, told) in actions.into_iter().zip(told) {
-            self.filled.actions += 1;
-            self.filled.ack.record(took);
-            let intended_at = self.clock.wall(sent);
-            self.ledger.note(|| LedgerEntry::Action { intended_at, asked, told });
+    /// Into the ledger, each try of each action.
+    fn note(&self, Sent { actions, tries, .. }: &Sent) {
+        for Try { sent, told } in tries {
+            let intended_at = self.clock.wall(*sent);
+            for (asked, told) in actions.iter().zip(told) {
+                self.ledger.note(|| LedgerEntry::Action {
+                    intended_at,
+                    asked: asked.clone(),
+                    told: told.clone(),
+                });
+            }
         }
     }
 }
 
 /// Sends a batch until the shop has taken all of it.
-async fn take(shop: Shop, clock: Clock, actions: Vec<Asked>) -> Result<Taken, Error> {
+async fn send(shop: Shop, clock: Clock, actions: Vec<Asked>) -> Sent {
     let body = json!({"actions": actions.iter().map(action).collect::<Vec<_>>()});
     let body = Bytes::from(body.to_string());
-    let sent = clock.elapsed();
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let (what, detail) = match shop.post("/v1/batch", &[], body.clone()).await {
-            Err(Failure::NotSent(detail)) if tries == TRIES_MAX => {
-                return Err(Error::Unreachable { url: shop.url().to_owned(), detail });
+    let first = clock.elapsed();
+    let (mut tries, mut pause) = (Vec::new(), PAUSE);
+    let took = loop {
+        let sent = clock.elapsed();
+        let answer = shop.post("/v1/batch", &[], body.clone()).await;
+        let (told, taken) = heard(answer, &actions, shop.url());
+        tries.push(Try { sent, told });
+        match taken {
+            Ok(()) => break Ok(clock.elapsed().saturating_sub(first)),
+            Err(Refused { may_pass: true, .. }) if tries.len() < TRIES_MAX => {
+                tokio::time::sleep(pause).await;
+                pause += PAUSE;
             }
-            Err(failure) => ("/v1/batch".to_owned(), failure.to_string()),
-            Ok(answer) if answer.status == 200 => match told(&answer.body, &actions) {
-                Ok(told) => {
-                    let took = clock.elapsed().saturating_sub(sent);
-                    return Ok(Taken { actions, sent, took, told });
-                }
-                Err(Refused { retry: false, what, detail }) => {
-                    return Err(Error::Setup { what, detail });
-                }
-                Err(Refused { retry: true, what, detail }) => (what, detail),
-            },
-            Ok(answer) => {
-                let text = String::from_utf8_lossy(&answer.body).into_owned();
-                let detail = format!("{} {text}", answer.status);
-                if !matches!(answer.status, 429 | 503) {
-                    return Err(Error::Setup { what: "/v1/batch".to_owned(), detail });
-                }
-                ("/v1/batch".to_owned(), detail)
-            }
-        };
-        if tries == TRIES_MAX {
-            return Err(Error::Setup { what, detail });
+            Err(Refused { error, .. }) => break Err(error),
         }
-        tokio::time::sleep(PAUSE * tries).await;
+    };
+    Sent { actions, tries, took }
+}
+
+/// What one try told of each action, and whether the shop took them all.
+fn heard(
+    answer: Result<Answer, Failure>,
+    actions: &[Asked],
+    url: &str,
+) -> (Vec<Told>, Result<(), Refused>) {
+    let all = |told: Told| vec![told; actions.len()];
+    let refused = |may_pass, detail| {
+        let what = "/v1/batch".to_owned();
+        Err(Refused { may_pass, error: Error::Setup { what, detail } })
+    };
+    match answer {
+        Err(Failure::NotSent(detail)) => {
+            let error = Error::Unreachable { url: url.to_owned(), detail: detail.clone() };
+            (all(Told::Failed { detail }), Err(Refused { may_pass: true, error }))
+        }
+        Err(Failure::Unknown(detail)) => {
+            (all(Told::Unknown { detail: detail.clone() }), refused(true, detail))
+        }
+        Ok(Answer { status: 200, body }) => match results(&body, actions.len()) {
+            Ok(slots) => (slots.iter().map(told).collect(), taken(&slots, actions)),
+            Err(detail) => (all(Told::Unknown { detail: detail.clone() }), refused(false, detail)),
+        },
+        Ok(Answer { status, body }) => {
+            let detail = format!("{status} {}", String::from_utf8_lossy(&body));
+            (all(Told::Answered { status, id: None }), refused(is_shed(status), detail))
+        }
     }
 }
 
-/// Why a batch was not taken whole, and whether that may pass.
-struct Refused {
-    retry: bool,
-    what: String,
-    detail: String,
+fn results(body: &[u8], actions: usize) -> Result<Vec<Slot>, String> {
+    let Results { results } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    if results.len() != actions {
+        return Err(format!("{} results for {actions} actions", results.len()));
+    }
+    Ok(results)
 }
 
-fn told(body: &[u8], actions: &[Asked]) -> Result<Vec<Told>, Refused> {
-    let whole = |detail| Refused { retry: false, what: "/v1/batch".to_owned(), detail };
-    let Results { results } =
-        serde_json::from_slice(body).map_err(|error| whole(error.to_string()))?;
-    if results.len() != actions.len() {
-        return Err(whole(format!("{} results for {} actions", results.len(), actions.len())));
-    }
-    let refused = results.iter().zip(actions).find(|(slot, _)| slot.status >= 300);
-    if let Some((Slot { status, body }, asked)) = refused {
-        let (what, detail) = (path(asked), format!("{status} {body}"));
-        return Err(Refused { retry: matches!(status, 429 | 503), what, detail });
-    }
-    let id = |body: &serde_json::Value| body.get("id")?.as_str().map(str::to_owned);
-    let told = |slot: &Slot| Told::Answered { status: slot.status, id: id(&slot.body) };
-    Ok(results.iter().map(told).collect())
+fn told(Slot { status, body }: &Slot) -> Told {
+    let id = body.get("id").and_then(|id| id.as_str()).map(str::to_owned);
+    Told::Answered { status: *status, id: id.filter(|_| *status < 300) }
+}
+
+/// Whether all were taken, else the first that was not: one that will never be, if there is one.
+fn taken(slots: &[Slot], actions: &[Asked]) -> Result<(), Refused> {
+    let mut refused = slots.iter().zip(actions).filter(|(slot, _)| slot.status >= 300);
+    let Some(first) = refused.next() else { return Ok(()) };
+    let for_good = |(slot, _): &(&Slot, &Asked)| !is_shed(slot.status);
+    let (Slot { status, body }, asked) =
+        if for_good(&first) { first } else { refused.find(for_good).unwrap_or(first) };
+    let (what, detail) = (path(asked), format!("{status} {body}"));
+    Err(Refused { may_pass: is_shed(*status), error: Error::Setup { what, detail } })
+}
+
+const fn is_shed(status: u16) -> bool {
+    matches!(status, 429 | 503)
 }
 
 fn path(asked: &Asked) -> String {

@@ -259,7 +259,16 @@ async fn orders_count_by_when_they_were_confirmed() {
     assert!(seen.contains(&LedgerEntry::OrderSeen { order_id: order(3), state, updated_at }));
 }
 
-async fn fill(url: &str) -> (Result<(), String>, Vec<LedgerEntry>) {
+fn status(told: &Told) -> Option<u16> {
+    match told {
+        Told::Answered { status, .. } => Some(*status),
+        Told::Unknown { .. } => None,
+        Told::Failed { .. } => panic!("there was a connection"),
+    }
+}
+
+/// Fills with two products; gives what the ledger says of each try: a status, or unknown.
+async fn fill(url: &str) -> (Result<(), String>, Vec<(Asked, Option<u16>)>) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ledger");
     let (clock, shop) = (Clock::start(), Shop::at(url, None));
@@ -267,33 +276,51 @@ async fn fill(url: &str) -> (Result<(), String>, Vec<LedgerEntry>) {
     let mut filler = Filler::of(&shop, clock, &ledger);
     let filled = filler.ask("products", fill::products(2), 2).await;
     ledger.close().unwrap();
-    (filled.map_err(|error| error.to_string()), entries(&path))
+    let told = entries(&path).into_iter().map(|entry| match entry {
+        LedgerEntry::Action { asked, told, .. } => (asked, status(&told)),
+        LedgerEntry::OrderSeen { .. } => panic!("no order was read"),
+    });
+    (filled.map_err(|error| error.to_string()), told.collect())
 }
 
+/// Each try is in the ledger: what was cut or shed may be on the log as well as what was taken.
 #[tokio::test]
-async fn filling_asks_again_what_was_shed() {
+async fn filling_asks_again_and_notes_each_try() {
     let tries = AtomicUsize::new(0);
     let url = double::shop(move |asked, body| {
         assert_eq!((asked, body["actions"].as_array().unwrap().len()), ("POST /v1/batch", 2));
-        let status = if tries.fetch_add(1, Ordering::SeqCst) == 0 { 503 } else { 202 };
-        Reply::Json(200, json!({"results": [{"status": 202}, {"status": status}]}))
+        let results = |second: u16| json!({"results": [{"status": 202}, {"status": second}]});
+        match tries.fetch_add(1, Ordering::SeqCst) {
+            0 => Reply::Cut,
+            1 => Reply::Json(503, json!({"code": "overloaded"})),
+            2 => Reply::Json(200, results(503)),
+            _ => Reply::Json(200, results(202)),
+        }
     })
     .await;
     let (filled, told) = fill(&url).await;
     assert_eq!(filled, Ok(()));
-    assert_eq!(told.len(), 2, "an action is in the ledger once it is taken");
+    let products: Vec<_> = fill::products(2).collect();
+    let statuses = [None, Some([503, 503]), Some([202, 503]), Some([202, 202])];
+    let expected: Vec<_> = statuses
+        .into_iter()
+        .flat_map(|pair| [0, 1].map(|n| (products[n].clone(), pair.map(|pair| pair[n]))))
+        .collect();
+    assert_eq!(told, expected);
 }
 
 #[tokio::test]
 async fn filling_ends_at_what_the_shop_does_not_take() {
     let url = double::shop(|_, _| {
         let refused = json!({"status": 422, "body": {"code": "invalid"}});
-        Reply::Json(200, json!({"results": [{"status": 202}, refused]}))
+        Reply::Json(200, json!({"results": [{"status": 503}, refused]}))
     })
     .await;
     let (filled, told) = fill(&url).await;
     let said = "the shop did not take /v1/products/p1: 422 {\"code\":\"invalid\"}";
-    assert_eq!((filled, told), (Err(said.to_owned()), vec![]));
+    assert_eq!(filled, Err(said.to_owned()));
+    let statuses: Vec<_> = told.into_iter().map(|(_, status)| status).collect();
+    assert_eq!(statuses, [Some(503), Some(422)], "asked once, and both are told");
 }
 
 #[tokio::test]

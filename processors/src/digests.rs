@@ -62,7 +62,7 @@ impl Digests {
                     theirs.unwrap_or_default()
                 );
                 counts.judge(Invariant::I16, false, || reason.clone());
-                return Err(Failure::Fault(reason));
+                return Err(Failure::Bug(reason));
             }
         }
         if theirs.iter().all(Option::is_some) {

@@ -215,7 +215,7 @@ impl Engine {
         let mut dumps = Vec::new();
         if let Some(workers) = self.workers.take() {
             for dump in workers.join() {
-                dumps.push(dump.map_err(Failure::Fault)?);
+                dumps.push(dump.map_err(Failure::Bug)?);
             }
         }
         self.handle.hub.notify();

@@ -1,5 +1,6 @@
 //! Why an engine ends, by what is to be done about it.
 
+use crate::payment_worker::PaymentWorkerError;
 use sinks::event_log::{AppendError, ReadError};
 use sinks::view_store::ViewError;
 
@@ -19,6 +20,9 @@ pub enum Failure {
     /// Anything else: another start would come to the same, or a person must look first.
     #[error("{0}")]
     Fault(String),
+    /// A bug: an invariant does not hold, or a thread panicked.
+    #[error("{0}")]
+    Bug(String),
 }
 
 impl Failure {
@@ -27,7 +31,7 @@ impl Failure {
     pub const fn may_pass(&self) -> bool {
         match self {
             Self::Unavailable(_) => true,
-            Self::HistoryRedone(_) | Self::Damaged(_) | Self::Fault(_) => false,
+            Self::HistoryRedone(_) | Self::Damaged(_) | Self::Fault(_) | Self::Bug(_) => false,
         }
     }
 }
@@ -50,6 +54,16 @@ impl From<AppendError> for Failure {
         match error {
             AppendError::NotAppended(_) | AppendError::Unknown(_) => Self::Unavailable(text),
             AppendError::TooLarge { .. } => Self::Fault(text),
+        }
+    }
+}
+
+impl From<PaymentWorkerError> for Failure {
+    fn from(error: PaymentWorkerError) -> Self {
+        let text = error.to_string();
+        match error {
+            PaymentWorkerError::Panicked => Self::Bug(text),
+            PaymentWorkerError::Read(_) | PaymentWorkerError::Request { .. } => Self::Fault(text),
         }
     }
 }

@@ -243,10 +243,10 @@ impl Opener {
         let (mut dead, mut records) = (Vec::new(), 0);
         for cut in &valid.plan.cut {
             let index = input_of(cut.topic, cut.partition)
-                .ok_or_else(|| Failure::Fault(format!("epoch {} cuts no input", at.1)))?;
+                .ok_or_else(|| Failure::Bug(format!("I13: epoch {} cuts no input", at.1)))?;
             let partition = &mut state.inputs[index];
             if cut.end < partition.planned {
-                return Err(Failure::Fault(format!("I13: epoch {} cuts backwards", at.1)));
+                return Err(Failure::Bug(format!("I13: epoch {} cuts backwards", at.1)));
             }
             while partition.waiting.front().is_some_and(|input| input.offset < cut.end) {
                 let input = partition.waiting.pop_front().expect("looked at above");

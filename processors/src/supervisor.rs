@@ -167,7 +167,7 @@ impl Supervisor {
             log.close();
         }
         if self.thread.join().is_err() {
-            return Err(Failure::Fault("the supervisor panicked".to_owned()));
+            return Err(Failure::Bug("the supervisor panicked".to_owned()));
         }
         self.shared.wait_ended(None).unwrap_or(Ok(()))
     }
@@ -228,7 +228,7 @@ struct EndOnPanic(Arc<Shared>);
 impl Drop for EndOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.end(Err(Failure::Fault("the supervisor panicked".to_owned())));
+            self.0.end(Err(Failure::Bug("the supervisor panicked".to_owned())));
         }
     }
 }
@@ -274,7 +274,7 @@ impl Supervision {
                     let worker = self.ask_for_payments(gateway);
                     let ended = engine.wait_claim(false);
                     self.shared.lock().payments = None;
-                    worker.stop().map_err(|error| Failure::Fault(error.to_string()))?;
+                    worker.stop().map_err(Failure::from)?;
                     ended?;
                 }
                 Err(failure) if failure.may_pass() => {

@@ -55,7 +55,7 @@ impl Threads {
     pub(crate) fn join(&mut self) -> Result<(), Failure> {
         let ended: Vec<_> = self.running.drain(..).map(JoinHandle::join).collect();
         if ended.iter().any(Result::is_err) {
-            return Err(Failure::Fault("a thread of the engine panicked".to_owned()));
+            return Err(Failure::Bug("a thread of the engine panicked".to_owned()));
         }
         Ok(())
     }
@@ -68,7 +68,7 @@ impl Drop for FailOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let told = "a thread of the engine panicked; its message stands above";
-            self.0.fail(Failure::Fault(told.to_owned()));
+            self.0.fail(Failure::Bug(told.to_owned()));
         }
     }
 }

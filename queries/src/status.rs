@@ -29,8 +29,17 @@ pub struct ProcessStatus {
     pub ready: Result<&'static str, String>,
     /// Of a process that runs one.
     pub engine: Option<EngineStatus>,
-    /// On how many brokers each record of the log is; none: on this machine.
-    pub log_replication: Option<usize>,
+    /// Of the log that it works on.
+    pub log: LogStatus,
+}
+
+/// What a process says of its log.
+#[derive(Clone, Debug)]
+pub struct LogStatus {
+    /// The first word of its topics' names.
+    pub namespace: String,
+    /// On how many brokers each record of it is; none: on this machine.
+    pub replication: Option<usize>,
 }
 
 /// What the engine says of itself.
@@ -81,7 +90,7 @@ pub(crate) struct Report {
     /// On how many brokers each record of the log is. With 1, what is acknowledged is lost with its
     /// broker. Null: the log is files.
     log_replication: Option<usize>,
-    /// By topic and partition, of all that plans cut.
+    /// By topic, as it is called on the log, and partition, of all that plans cut.
     pub(crate) log: BTreeMap<String, Progress>,
     pub(crate) views: Vec<ViewStatus>,
     /// The newest one; null until one is made.
@@ -112,7 +121,7 @@ pub struct Checkpoint {
 /// A partition that is held, and the record that holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Held {
-    /// Topic and partition.
+    /// Topic, as it is called on the log, and partition.
     pub partition: String,
     /// The record's.
     pub offset: u64,
@@ -203,12 +212,14 @@ impl Running {
         let ends = self.ends_if_told().await;
         // After the ends, so that nothing is called applied beyond them without need.
         let mark = self.views.as_ref().map(|views| Arc::clone(&views.marks().borrow()));
-        let ProcessStatus { engine, log_replication, .. } = (self.status)();
+        let ProcessStatus { engine, log: LogStatus { namespace, replication }, .. } =
+            (self.status)();
         let engine = engine.as_ref();
         let decided = engine.map(|engine| engine.applied.as_slice());
         let log = progress(
             mark.as_ref().map(|mark| mark.applied.as_slice()).or(decided),
             ends.as_deref(),
+            &namespace,
         );
         let views = self.views.as_ref().zip(mark.as_ref());
         let views =
@@ -222,7 +233,7 @@ impl Running {
             now: engine.map(|engine| engine.now),
             epoch_age_ms: last.map(|engine| self.age_ms(engine.now)),
             workers: engine.map(|engine| engine.workers),
-            log_replication,
+            log_replication: replication,
             views: views.unwrap_or_default(),
             log,
             checkpoint: engine.and_then(|engine| engine.checkpoint),
@@ -269,14 +280,18 @@ impl Running {
     }
 }
 
-fn progress(applied: Option<&[u64]>, ends: Option<&[u64]>) -> BTreeMap<String, Progress> {
+fn progress(
+    applied: Option<&[u64]>,
+    ends: Option<&[u64]>,
+    namespace: &str,
+) -> BTreeMap<String, Progress> {
     let end = |index| ends.and_then(|ends| ends.get(index).copied());
     let applied = |index| applied.map(|applied| applied.get(index).copied().unwrap_or(0));
     TopicPartition::inputs()
         .enumerate()
         .map(|(index, partition)| {
             let progress = Progress { end: end(index), applied: applied(index) };
-            (partition.to_string(), progress)
+            (partition.named(namespace), progress)
         })
         .collect()
 }

@@ -70,6 +70,12 @@ impl Topic {
         }
     }
 
+    /// The whole name, on servers that several shops may share.
+    #[must_use]
+    pub fn named(self, namespace: &str) -> String {
+        format!("{namespace}.{}", self.suffix())
+    }
+
     /// How many partitions it has.
     #[must_use]
     pub const fn partitions(self) -> u16 {
@@ -112,6 +118,12 @@ impl TopicPartition {
     #[must_use]
     pub const fn of_group(topic: Topic, group: u16) -> Self {
         Self { topic, partition: group % topic.partitions() }
+    }
+
+    /// Topic and partition by the topic's whole name, as [`Topic::named`] has it.
+    #[must_use]
+    pub fn named(self, namespace: &str) -> String {
+        format!("{}/{}", self.topic.named(namespace), self.partition)
     }
 
     /// All partitions of `topic`.

@@ -11,6 +11,7 @@ mod shop;
 
 use crate::cli::{Bench, BenchName};
 use crate::exit::Failure;
+use crate::stdout::{Ended, Lines, until_closed};
 use machine::Machine;
 use serde::Serialize;
 use sinks::clock::Clock;
@@ -77,7 +78,6 @@ impl Figure {
 ///
 /// # Errors
 /// With `--gate`, a missed bar.
-#[expect(clippy::print_stdout, reason = "the report is what the command prints")]
 pub(crate) fn run(arguments: &Bench, json: bool) -> Result<(), Failure> {
     let clock = Clock::system();
     let rounds = arguments.rounds;
@@ -96,12 +96,9 @@ pub(crate) fn run(arguments: &Bench, json: bool) -> Result<(), Failure> {
         setup,
         figures,
     };
-    if json {
-        let text = serde_json::to_string(&report).expect("a report has text keys and numbers");
-        println!("{text}");
-    } else {
-        print(&report);
-    }
+    let mut lines = Lines::lock();
+    let printed = if json { lines.json(&report) } else { print(&report, &mut lines) };
+    until_closed(printed.and_then(|()| lines.flush()))?;
     let missed: Vec<_> =
         report.figures.iter().filter(|f| f.met == Some(false)).map(|f| f.name.as_str()).collect();
     if arguments.gate && !missed.is_empty() {
@@ -110,13 +107,13 @@ pub(crate) fn run(arguments: &Bench, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the report is what the command prints")]
-fn print(report: &Report) {
+fn print(report: &Report, lines: &mut Lines) -> Result<(), Ended> {
     let Machine { cpu, cores, memory_bytes } = &report.machine;
-    println!("bench {}, commit {}, {} rounds", report.bench, report.commit, report.rounds);
-    println!("{cpu}, {cores} cores, {} GiB", memory_bytes >> 30);
+    let Report { bench, commit, rounds, .. } = report;
+    lines.line(&format_args!("bench {bench}, commit {commit}, {rounds} rounds"))?;
+    lines.line(&format_args!("{cpu}, {cores} cores, {} GiB", memory_bytes >> 30))?;
     for (name, value) in &report.setup {
-        println!("  {name}: {value}");
+        lines.line(&format_args!("  {name}: {value}"))?;
     }
     for figure in &report.figures {
         let bar = match (figure.bar, figure.met) {
@@ -125,6 +122,8 @@ fn print(report: &Report) {
             (None, _) => String::new(),
         };
         let Figure { name, unit, median, min, max, .. } = figure;
-        println!("{name:<58} {median:>14.2} {unit:<10} [{min:.2} .. {max:.2}]{bar}");
+        let spread = format_args!("[{min:.2} .. {max:.2}]");
+        lines.line(&format_args!("{name:<58} {median:>14.2} {unit:<10} {spread}{bar}"))?;
     }
+    Ok(())
 }

@@ -16,5 +16,6 @@ mod problems;
 mod sabotage;
 mod servers;
 mod shop;
+mod stdout;
 mod tidy;
 mod topics;

@@ -5,8 +5,10 @@ use super::history::steps;
 use super::standby::{BEGIN, SILENCE, each_output_once, open, say};
 use crate::engine::{Options, Parts, Role};
 use crate::failure::Failure;
+use crate::hub::Hub;
 use crate::standing::Standing;
 use crate::supervisor::{OpenGateway, OpenLog, Supervisor, Supplies};
+use crate::threads::Threads;
 use schemas::events::epochs::Settings;
 use schemas::topic::{Topic, TopicPartition};
 use sinks::clock::Clock;
@@ -215,4 +217,26 @@ fn a_gateway_that_cannot_be_opened_yet_is_opened_later() {
     opens.recv().unwrap();
     assert_eq!(supervisor.report_source()().not_ready(), None);
     supervisor.stop().unwrap();
+}
+
+/// A bug has an exit code of its own, so it must not be taken for a check that failed.
+#[test]
+fn a_panic_ends_as_a_bug() {
+    let dir = TempDir::new().unwrap();
+    let (log, clock) = (open(dir.path()), Clock::manual(BEGIN));
+    let gateway: OpenGateway = Box::new(|| panic!("this test breaks the supervisor"));
+    let supplies = Supplies { gateway, ..supplies(log, &clock, Role::Leads) };
+    let supervisor = Supervisor::start(supplies).unwrap();
+    let failure = supervisor.failure_source()();
+    assert!(matches!(failure, Some(Failure::Bug(_))), "{failure:?}");
+    assert!(matches!(supervisor.stop(), Err(Failure::Bug(_))));
+}
+
+#[test]
+fn a_panic_of_an_engines_thread_ends_it_as_a_bug() {
+    let hub = Hub::new(1);
+    let mut threads = Threads::over(Arc::clone(&hub));
+    threads.spawn("breaks", |_| panic!("this test breaks a thread")).unwrap();
+    assert!(matches!(threads.join(), Err(Failure::Bug(_))));
+    assert!(matches!(hub.lock().failure, Some(Failure::Bug(_))));
 }

@@ -2,7 +2,7 @@
 
 use super::shop::{NOON, SaidEnds, Shop, actions_of, asking, order, stock};
 use crate::running::{self, Running};
-use crate::{Checkpoint, EngineStatus, Held, Invariant, ProcessStatus, documented};
+use crate::{Checkpoint, EngineStatus, Held, Invariant, LogStatus, ProcessStatus, documented};
 use axum::http::Method;
 use edge::front::front;
 use schemas::topic::TopicPartition;
@@ -105,7 +105,7 @@ async fn a_process_without_views_tells_what_it_knows() {
     let status = Arc::new(move || ProcessStatus {
         ready: Ok("ok"),
         engine: told.lock().unwrap().clone(),
-        log_replication: Some(1),
+        log: LogStatus { namespace: "lamps".to_owned(), replication: Some(1) },
     });
     let running = Running::new(log, Clock::manual(NOON), status);
     let router = front(documented(running::router(running)));
@@ -113,7 +113,9 @@ async fn a_process_without_views_tells_what_it_knows() {
     let nothing = ["generation", "epoch", "now", "epoch_age_ms", "workers", "dead_letters"];
     assert!(nothing.iter().all(|field| status[field].is_null()), "{status}");
     assert_eq!((&status["views"], &status["invariants"]), (&json!([]), &json!({})));
-    assert_eq!(status["log"][own.to_string()], json!({"end": 6, "applied": null}));
+    let named = own.to_string().replace("watermart.", "lamps.");
+    assert_eq!(status["log"][&named], json!({"end": 6, "applied": null}), "as on the brokers");
+    assert_eq!(status["log"].as_object().unwrap().len(), 48);
     assert_eq!(status["log_replication"], 1);
     let metrics = asking(&router, Method::GET, "/metrics").await.text;
     assert!(metrics.lines().all(|line| !line.starts_with("watermart_epochs_finished_total")));
@@ -140,7 +142,7 @@ async fn a_process_without_views_tells_what_it_knows() {
     assert_eq!((&status["epoch"], &status["standing"]), (&json!(7), &json!("follows")));
     let checkpoint = json!({ "epoch": 5, "at": NOON.rfc3339(), "bytes": 77 });
     assert_eq!(status["checkpoint"], checkpoint);
-    assert_eq!(status["log"][own.to_string()], json!({"end": 6, "applied": 4}));
+    assert_eq!(status["log"][&named], json!({"end": 6, "applied": 4}));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A shop of rows, and a log of which nothing is known but its ends.
 
-use crate::{EngineStatus, ProcessStatus, Queries, documented, router};
+use crate::{EngineStatus, LogStatus, ProcessStatus, Queries, documented, router};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -127,7 +127,7 @@ impl Shop {
         let status = Arc::new(move || ProcessStatus {
             ready: said.lock().unwrap().clone(),
             engine: Some(told.lock().unwrap().clone()),
-            log_replication: None,
+            log: LogStatus { namespace: "watermart".to_owned(), replication: None },
         });
         let (seen, asked) = (Arc::clone(&views), Arc::clone(&log));
         let queries = Queries::new(seen, asked, clock.clone(), status);

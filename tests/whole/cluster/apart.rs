@@ -67,6 +67,10 @@ fn the_follower_takes_over_and_every_order_is_paid_once() {
     assert_eq!([way_in.ready(), way_out.ready()], [json!("ok"), json!("ok")]);
     assert_eq!(second.standing(), "follows");
     assert_eq!(way_in.status()["log_replication"], 1);
+    for part in [&first, &way_in, &way_out] {
+        let name = format!("{}.customer-actions/0", parts.namespace());
+        assert!(part.status()["log"][&name].is_object(), "topics as they are called there");
+    }
 
     let mut orders = order(&way_in, 0..60);
     first.kill();

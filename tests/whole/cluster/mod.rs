@@ -48,6 +48,11 @@ impl Parts {
         Self { url, root: TempDir::new().unwrap(), dirs: 0 }
     }
 
+    /// The first word of its topics' names.
+    pub(crate) fn namespace(&self) -> &str {
+        self.url.rsplit_once('/').expect("a log's URL has a namespace").1
+    }
+
     /// A directory that nobody has.
     fn dir(&mut self) -> PathBuf {
         self.dirs += 1;

@@ -7,7 +7,7 @@ use ingest_api::ingest::{Decisions, Ingest, Limits, Ports};
 use processors::engine::{Engine, Options, Parts, Role};
 use processors::payment_worker::PaymentWorker;
 use processors::sabotage::Hooks;
-use queries::{ProcessStatus, Queries};
+use queries::{LogStatus, ProcessStatus, Queries};
 use schemas::events::epochs::Settings;
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
@@ -189,6 +189,7 @@ fn status(engine: &Engine) -> impl Fn() -> ProcessStatus + Send + Sync + use<> {
     let handle = engine.handle();
     move || {
         let ready = handle.status().not_ready().map_or(Ok("ok"), Err);
-        ProcessStatus { ready, engine: None, log_replication: None }
+        let log = LogStatus { namespace: "watermart".to_owned(), replication: None };
+        ProcessStatus { ready, engine: None, log }
     }
 }

@@ -134,6 +134,32 @@ fn a_ledger_is_compared_with_what_is_on_the_log() {
     }
 }
 
+/// A batch that was sent again is on the log as often as it may have been taken, and no more.
+#[test]
+fn tries_that_may_have_been_taken_are_counted() {
+    let told = [
+        (r#"{"outcome":"answered","status":202,"id":null}"#, true),
+        (r#"{"outcome":"answered","status":503,"id":null}"#, true),
+        (r#"{"outcome":"unknown","detail":"broken"}"#, true),
+        (r#"{"outcome":"answered","status":429,"id":null}"#, false),
+        (r#"{"outcome":"failed","detail":"no connection"}"#, false),
+    ];
+    let mut day = story::opened();
+    for n in [8, 9] {
+        day.receive(n, 10, story::key("twice"));
+    }
+    day.scribe.next_epoch(10);
+    let entry = |told: &str| {
+        let asked = r#"{"kind":"receipt","product_id":"P1","warehouse_id":"A","quantity":10,"idempotency_key":"twice"}"#;
+        format!(r#"{{"entry":"action","intended_at":1,"asked":{asked},"told":{told}}}"#)
+    };
+    for (earlier, may_be_taken) in told {
+        let entries = [entry(earlier), entry(told[0].0)].join("\n");
+        let ledger = judge_with(&day.scribe, &entries).ledger.expect("one was given");
+        assert_eq!(ledger.differences, u64::from(!may_be_taken), "{entries}");
+    }
+}
+
 #[test]
 fn a_story_is_told_in_order_with_its_causes() {
     let scribe = story::day(honest);

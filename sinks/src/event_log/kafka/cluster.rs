@@ -22,7 +22,7 @@ impl Cluster {
     /// What the topic is called there.
     #[must_use]
     pub fn topic(&self, topic: Topic) -> String {
-        format!("{}.{}", self.namespace, topic.suffix())
+        topic.named(&self.namespace)
     }
 }
 

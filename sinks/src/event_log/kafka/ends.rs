@@ -9,6 +9,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 use schemas::topic::TopicPartition;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Longer than a healthy broker takes, and shorter than a stop may.
@@ -24,6 +25,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 pub(super) struct Ends {
     cluster: Cluster,
     client: BaseConsumer<Context>,
+    closed: AtomicBool,
 }
 
 impl Ends {
@@ -31,7 +33,17 @@ impl Ends {
     pub(super) fn connect(cluster: &Cluster) -> Result<Self, OpenError> {
         let client = settings::create(&settings::asker(cluster))
             .map_err(|detail| OpenError::unreachable(cluster, detail))?;
-        Ok(Self { cluster: cluster.clone(), client })
+        Ok(Self { cluster: cluster.clone(), client, closed: AtomicBool::new(false) })
+    }
+
+    /// Nobody is to wait any more for what lies before the ends.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// Whether the log is closed.
+    pub(super) fn are_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// The client, for what else is asked of the brokers.

@@ -85,5 +85,6 @@ impl EventLog for KafkaLog {
         if let Some(appends) = &self.appends {
             appends.close();
         }
+        self.ends.close();
     }
 }

@@ -24,9 +24,9 @@ use schemas::topic::{Topic, TopicPartition};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a reader may be kept from what was there when it was opened: no longer than a stop may
-/// take.
-const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a reader may be kept from what was there when it was opened: a machine may be starved
+/// for seconds and go on. A stop does not wait for it, since that closes the log.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(60);
 /// Idle for so long after a record, a reader makes sure that it is at the ends.
 const SILENCE: Duration = Duration::from_millis(50);
 /// The same, when it was at the ends: they may have moved without a record.
@@ -121,12 +121,15 @@ impl KafkaReader {
         Ok(Some(record))
     }
 
-    /// Blocks until more has come, or what was there at the opening is read.
+    /// Blocks until more has come, what was there at the opening is read, or the log is closed.
     fn catch_up(&mut self) -> Result<(), ReadError> {
         let began = self.clock.elapsed();
         while self.fetched.is_behind() {
             if self.poll(SILENCE)? {
                 return Ok(());
+            }
+            if self.ends.are_closed() {
+                return Err(ReadError::Unavailable("the log is closed".to_owned()));
             }
             self.pass_gaps()?;
             if self.clock.elapsed().saturating_sub(began) > CATCH_UP_TIMEOUT {

@@ -1,8 +1,10 @@
 //! What the adapter says when brokers fail in ways that a real one cannot be made to.
 
 use super::super::appends::Appends;
+use super::super::ends::Ends;
+use super::super::reader::KafkaReader;
 use super::*;
-use crate::event_log::{AppendError, BATCH_BYTES_MAX};
+use crate::event_log::{AppendError, BATCH_BYTES_MAX, Reader as _};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
@@ -113,4 +115,20 @@ fn closing_answers_what_cannot_be_delivered() {
     assert!(matches!(answer, Err(AppendError::Unknown(_))), "{answer:?}");
     let refused = mock.appends.append(&[record("late")]).wait().remove(0);
     assert!(matches!(refused, Err(AppendError::NotAppended(_))), "{refused:?}");
+}
+
+/// A stop must not wait until a reader gives up.
+#[test]
+fn closing_ends_who_waits_for_what_does_not_come() {
+    let mock = mock(PATIENCE);
+    assert_eq!(answer(&mock, "there"), Ok(0));
+    let away = [RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT; 1_000];
+    mock.mock.request_errors(RDKafkaApiKey::Fetch, &away);
+    let cluster: Cluster = format!("{}/mock", mock.mock.bootstrap_servers()).parse().unwrap();
+    let ends = Arc::new(Ends::connect(&cluster).unwrap());
+    let mut reader = KafkaReader::open(&cluster, Arc::clone(&ends), &[(AT, 0)]).unwrap();
+    let reading = std::thread::spawn(move || reader.read(1, &mut Vec::new()));
+    ends.close();
+    let closed = ReadError::Unavailable("the log is closed".to_owned());
+    assert_eq!(reading.join().unwrap(), Err(closed));
 }
