@@ -7,6 +7,7 @@
 
 mod baskets;
 mod clock;
+mod ending;
 mod error;
 mod fill;
 mod latency;

@@ -3,6 +3,7 @@
 
 use crate::baskets::{self, Basket, Baskets};
 use crate::clock::Clock;
+use crate::ending::Ending;
 use crate::fill::{self, Filler};
 use crate::ledger::{Asked, Ledger};
 use crate::report::Report;
@@ -68,6 +69,7 @@ pub(crate) async fn run(options: &Options) -> Result<Report, Error> {
         batch: options.batch,
         wait: options.wait,
         server_pid: options.server_pid,
+        ending: &Ending::listen()?,
     };
     let report = sell("replay", options, &sale, window).await;
     ledger.close()?;

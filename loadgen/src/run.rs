@@ -4,6 +4,7 @@
 //! The loop never waits for the shop, save at [`IN_FLIGHT_MAX`], and then it is late and says so.
 
 use crate::clock::Clock;
+use crate::ending::Ending;
 use crate::latency::Latency;
 use crate::ledger::{Asked, Ledger, LedgerEntry, Told};
 use crate::machine::{CoresUsed, Cpu};
@@ -44,6 +45,7 @@ pub(crate) struct Run<'a> {
     /// `Prefer: wait` of so many seconds.
     pub(crate) wait: Option<u32>,
     pub(crate) server_pid: Option<u32>,
+    pub(crate) ending: &'a Ending,
 }
 
 /// What was found.
@@ -104,8 +106,8 @@ struct Results<'a> {
 }
 
 impl Run<'_> {
-    /// Sends everything and waits for every answer. `window` is how long the schedule is; without
-    /// one the run ends with its last answer.
+    /// Sends everything, unless it is asked to end, and waits for every answer. `window` is how long
+    /// the schedule is; without one, or if it was asked to end, the run ends with its last answer.
     pub(crate) async fn drive(&self, window: Option<Duration>) -> Findings {
         let mut progress = Progress::start(self.clock, "checkouts", self.schedule.checkouts.len());
         let (mut in_flight, mut watching) = (JoinSet::new(), JoinSet::new());
@@ -121,10 +123,14 @@ impl Run<'_> {
                 let returned = returned.expect("sending does not panic");
                 self.take(&returned, &mut watching, &mut found);
             }
+            if self.ending.is_asked() {
+                break;
+            }
             in_flight.spawn(self.send(number, request));
             found.sent += request.checkouts.len() as u64;
             progress.at(request.checkouts.end);
         }
+        let window = window.filter(|_| !self.ending.is_asked());
         if let Some(window) = window {
             let end = found.started + window;
             self.take_until(end, &mut in_flight, &mut watching, &mut found).await;
@@ -376,6 +382,7 @@ mod tests {
         let (clock, shop) = (Clock::start(), Shop::at("http://nowhere", None));
         let ledger = Ledger::open(None, clock).unwrap();
         let requests = crate::requests::prepare(&schedule, 1, "run");
+        let ending = Ending::default();
         let order_id = OrderId::new(0, [1; 16]);
         let body = serde_json::json!({"order_id": order_id}).to_string().into();
         let took = |pace| {
@@ -390,6 +397,7 @@ mod tests {
                 batch: 1,
                 wait: None,
                 server_pid: None,
+                ending: &ending,
             };
             let mut found = Findings::starting(Duration::ZERO);
             let came = Returned {

@@ -1,6 +1,7 @@
 //! The profiles `stock` and `steady`, and what every run of orders ends with: its report.
 
 use crate::clock::Clock;
+use crate::ending::Ending;
 use crate::fill::{self, Filler};
 use crate::ledger::Ledger;
 use crate::machine::rss_peak_bytes;
@@ -69,6 +70,7 @@ pub(crate) async fn run(options: &Options) -> Result<Report, Error> {
         batch: options.batch,
         wait: options.wait,
         server_pid: options.server_pid,
+        ending: &Ending::listen()?,
     };
     let report = sell("steady", options, &sale, Some(Duration::from_secs_f64(seconds))).await;
     ledger.close()?;

@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::double::{self, Reply};
+use crate::ending::Ending;
 use crate::fill::{self, Filler};
 use crate::ledger::{Asked, Ledger, LedgerEntry, OrderState, Told};
 use crate::outcomes::{self, States};
@@ -66,6 +67,14 @@ struct Story<'a> {
 
 /// Drives the run; gives what was found and what each checkout was told, by the ledger.
 async fn drive(url: &str, story: Story<'_>) -> (Findings, Vec<(Asked, Told)>) {
+    drive_until(url, story, &Ending::default()).await
+}
+
+async fn drive_until(
+    url: &str,
+    story: Story<'_>,
+    ending: &Ending,
+) -> (Findings, Vec<(Asked, Told)>) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ledger");
     let (clock, shop) = (Clock::start(), Shop::at(url, None));
@@ -75,7 +84,7 @@ async fn drive(url: &str, story: Story<'_>) -> (Findings, Vec<(Asked, Told)>) {
     let run = Run {
         batch: story.batch,
         wait: story.wait,
-        ..run(&shop, clock, &ledger, &schedule, &requests)
+        ..run(&shop, clock, &ledger, &schedule, (&requests, ending))
     };
     let found = run.drive(None).await;
     ledger.close().unwrap();
@@ -91,7 +100,7 @@ fn run<'a>(
     clock: Clock,
     ledger: &'a Ledger,
     schedule: &'a Schedule,
-    requests: &'a [Request],
+    (requests, ending): (&'a [Request], &'a Ending),
 ) -> Run<'a> {
     Run {
         shop,
@@ -104,6 +113,7 @@ fn run<'a>(
         batch: 1,
         wait: None,
         server_pid: None,
+        ending,
     }
 }
 
@@ -221,6 +231,24 @@ async fn a_slow_shop_neither_delays_the_schedule_nor_hides_its_latency() {
     assert_eq!(counts(&found), [2, 2, 0, 0, 0]);
     let ack = found.ack.percentiles().unwrap();
     assert!(ack.max >= 200.0, "{ack:?}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_asked_to_end_sends_no_more_and_takes_down_what_comes_back() {
+    let ending = Ending::default();
+    let asks = ending.clone();
+    let url = double::shop(move |asked, _| match asked {
+        "POST /v1/checkouts" => {
+            asks.ask();
+            Reply::Json(202, accepted(1))
+        }
+        _ => Reply::Json(200, json!({"state": "confirmed", "updated_at": ""})),
+    })
+    .await;
+    let story = Story { due: &[(0, 0), (200, 1)], batch: 1, wait: None };
+    let (found, told) = drive_until(&url, story, &ending).await;
+    assert_eq!(counts(&found), [1, 1, 0, 0, 0]);
+    assert_eq!(told, [(asked(0), answered(202, Some(order(1))))]);
 }
 
 /// Read as requested first, as a view that is behind shows it; then as it is.

@@ -7,7 +7,8 @@
 //! | `strong` | all that was acknowledged before the read began, as far as its [`Scope`] goes |
 //!
 //! The mark is taken before the rows, so a row may be newer than the epoch that the read is said
-//! to stand at, and never older. In `?wait=` seconds without success the answer is `view_behind`.
+//! to stand at, and never older. In `?wait=` seconds without success the answer is `view_behind`,
+//! also where it is the log that does not tell what was acknowledged.
 
 use crate::Queries;
 use axum::extract::{FromRequestParts, Query};
@@ -15,6 +16,7 @@ use axum::http::request::Parts;
 use edge::problem::{Code, Problem};
 use schemas::position::Position;
 use schemas::topic::{Topic, TopicPartition};
+use sinks::event_log::ReadError;
 use sinks::view_store::Mark;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +25,8 @@ use utoipa::{IntoParams, ToSchema};
 
 const WAIT_DEFAULT_S: u64 = 2;
 const WAIT_MAX_S: u64 = 30;
+/// Before a log that did not answer is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What a read has to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
@@ -149,7 +153,7 @@ impl Queries {
         let reached = async {
             let ends = match freshness.consistency.unwrap_or(default) {
                 Consistency::Eventual => None,
-                Consistency::Strong => Some(self.ends.ask().await?),
+                Consistency::Strong => Some(self.ends_when_told().await?),
             };
             let reached = marks.wait_for(|mark| {
                 freshness.after.is_none_or(|position| covers(mark, position))
@@ -161,6 +165,19 @@ impl Queries {
         match tokio::time::timeout(wait, reached).await {
             Ok(reached) => reached,
             Err(_elapsed) => Err(behind(&self.views.marks(), wait)),
+        }
+    }
+
+    /// Where the log ends, however long it takes to answer: the read's own time ends the waiting.
+    async fn ends_when_told(&self) -> Result<Arc<[u64]>, ReadError> {
+        loop {
+            match self.ends.ask().await {
+                Err(ReadError::Unavailable(reason)) => {
+                    tracing::debug!(reason, "a strong read waits for the log");
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
+                told => return told,
+            }
         }
     }
 }

@@ -141,6 +141,12 @@ impl Shop {
         (shop, data)
     }
 
+    /// Whether it runs, or how it ended.
+    pub(crate) fn outcome(&mut self) -> String {
+        let ended = self.process.try_wait().unwrap();
+        ended.map_or_else(|| "runs".to_owned(), |status| format!("ended: {status}"))
+    }
+
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()

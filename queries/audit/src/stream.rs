@@ -7,14 +7,15 @@
 //!
 //! A log that is being written has no end. There an epoch is whole when an output of a later one was
 //! seen, as one publisher appends epoch by epoch, and waits for each; or, if nothing more comes of
-//! it, when plans have gone on for a while.
+//! it, when plans have gone on for a while. How far a publisher is behind the plans nobody knows:
+//! where inputs were planned of which no output was seen, it is taken to be at work.
 
 use crate::AuditError;
 use crate::decoding::Decoding;
 use crate::epoch::{Epoch, Input, Output};
 use crate::pace;
 use crate::plans::{Planned, Plans};
-use crate::unsorted::Unsorted;
+use crate::unsorted::{Newest, Unsorted};
 use crate::verdicts::{Example, Invariant, Place, Verdicts};
 use schemas::codec::DecodeError;
 use schemas::hash::Hasher;
@@ -28,9 +29,11 @@ use std::time::Duration;
 const READ_BYTES: usize = 8 << 20;
 /// Epochs in which whoever repeats an output is compared with what stands there already.
 const REPEATS: u64 = 32;
-/// Beside a writer: how long after an epoch's plan its outputs are there, unless later ones show
-/// that they are, in milliseconds of append time.
+/// Beside a writer: how long after an epoch's plan, and after the last output, no more outputs come,
+/// in milliseconds of append time.
 const QUIET_MS: i64 = 1_000;
+/// The same while outputs are owed: not all that comes in has any.
+const OWED_QUIET_MS: i64 = 10_000;
 /// Seeds the hash of an output.
 const OUTPUT: u64 = 11;
 
@@ -116,9 +119,14 @@ impl<'a> Stream<'a> {
 
     /// The newest epoch whose outputs are all on a log that is being written.
     fn whole(&self) -> u64 {
-        let quiet = |epoch: &&Epoch| epoch.planned_at.plus_ms(QUIET_MS) <= self.planned_at;
+        let Newest { epoch: newest, appended_at } = self.unsorted.newest;
+        let owes = |epoch: &Epoch| epoch.number > newest && !epoch.inputs.is_empty();
+        let owed = self.epochs.values().any(owes) || !self.unread.is_empty();
+        let quiet_ms = if owed { OWED_QUIET_MS } else { QUIET_MS };
+        let quiet =
+            |epoch: &&Epoch| epoch.planned_at.max(appended_at).plus_ms(quiet_ms) <= self.planned_at;
         let quiet = self.epochs.values().take_while(quiet).last();
-        quiet.map_or(0, |epoch| epoch.number).max(self.unsorted.newest.saturating_sub(1))
+        quiet.map_or(0, |epoch| epoch.number).max(newest.saturating_sub(1))
     }
 
     /// The next epoch; none when the log ends, or none is over yet. `seen` is shown every input, planned or not.

@@ -7,6 +7,7 @@
 //! the epoch is known to be whole.
 
 use crate::AuditError;
+use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
 use sinks::event_log::{EventLog, Reader, Record};
 use std::collections::VecDeque;
@@ -24,8 +25,15 @@ pub(crate) struct Unsorted {
     queues: Vec<Queue>,
     /// Epochs up to here are whole below the ends.
     whole: u64,
-    /// The newest epoch of which an output was read.
-    pub(crate) newest: u64,
+    /// The newest output that was read.
+    pub(crate) newest: Newest,
+}
+
+/// Of the outputs that were read: the newest epoch of any, and when the last was appended.
+#[derive(Clone, Copy)]
+pub(crate) struct Newest {
+    pub(crate) epoch: u64,
+    pub(crate) appended_at: Timestamp,
 }
 
 impl Unsorted {
@@ -33,7 +41,8 @@ impl Unsorted {
     pub(crate) fn open(log: &dyn EventLog, whole: u64) -> Result<Self, AuditError> {
         let partitions = Topic::OUTPUTS.into_iter().flat_map(TopicPartition::all);
         let queues = partitions.map(|at| Queue { at, records: VecDeque::new(), end: 0 }).collect();
-        let mut unsorted = Self { queues, whole: 0, newest: 0 };
+        let newest = Newest { epoch: 0, appended_at: Timestamp::MIN };
+        let mut unsorted = Self { queues, whole: 0, newest };
         unsorted.look(log, whole)?;
         Ok(unsorted)
     }
@@ -53,7 +62,11 @@ impl Unsorted {
 
     /// Keeps an output.
     pub(crate) fn push(&mut self, record: Record) {
-        self.newest = self.newest.max(record.output_id.map_or(0, |id| id.epoch));
+        let Newest { epoch, appended_at } = self.newest;
+        self.newest = Newest {
+            epoch: epoch.max(record.output_id.map_or(0, |id| id.epoch)),
+            appended_at: appended_at.max(record.appended_at),
+        };
         if let Some(queue) = self.queues.iter_mut().find(|queue| queue.at == record.partition) {
             queue.records.push_back(record);
         }

@@ -95,10 +95,30 @@ async fn without_the_log_strong_reads_fail_and_eventual_ones_do_not() {
     shop.epoch(1, &[], order("C1", 1, OrderState::Requested));
     *shop.log.broken.lock().unwrap() = Some(ReadError::Unavailable("disk pulled".to_owned()));
     let path = format!("/v1/orders/{}", order_id("C1", 1));
-    let reply = shop.get(&path).await;
-    assert_eq!(reply.problem(), (503, "log_unavailable".to_owned(), vec![]));
+    let reply = shop.get(&format!("{path}?wait=1")).await;
+    assert_eq!(reply.problem(), (503, "view_behind".to_owned(), vec![]));
     assert_eq!(reply.header("retry-after"), "1");
     assert_eq!(shop.get(&format!("{path}?consistency=eventual")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_strong_read_is_answered_when_the_log_comes_back_within_its_time() {
+    let shop = Shop::open();
+    shop.epoch(1, &[], order("C1", 1, OrderState::Requested));
+    let (asked, is_asked) = mpsc::channel();
+    let (go, may_go) = mpsc::channel();
+    *shop.log.gate.lock().unwrap() = Some((asked, may_go));
+    let log = Arc::clone(&shop.log);
+    let comes_back = std::thread::spawn(move || {
+        for broken in [Some(ReadError::Unavailable("away".to_owned())), None] {
+            is_asked.recv().unwrap();
+            *log.broken.lock().unwrap() = broken;
+            go.send(()).unwrap();
+        }
+    });
+    let reply = shop.get(&format!("/v1/orders/{}?wait=30", order_id("C1", 1))).await;
+    assert_eq!(reply.status, 200);
+    comes_back.join().unwrap();
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ fn plans(log: &KafkaLog) -> Vec<Record> {
 fn plans_sent_again_by_whomever_change_nothing() {
     let brokers = Brokers::start(1);
     let mut site = Site::open(&brokers.url(), &["--single-broker"]);
-    let load = site.selling(50, 15);
+    let load = site.selling(50);
     let cluster = format!("{}/faults", brokers.addresses()).parse().unwrap();
     let options =
         Options { connect_timeout: PATIENCE, single_broker: true, append_timeout: Some(PATIENCE) };
@@ -50,7 +50,7 @@ fn plans_sent_again_by_whomever_change_nothing() {
         copies += again.len();
         assert!(log.append(again).wait().iter().all(Result::is_ok));
     }
-    site.decides();
+    site.takes(100);
     let outcomes = load.end();
     say(format_args!("{copies} plans were sent again: {outcomes}"));
     assert!(outcomes["confirmed"].as_u64() > Some(100), "{outcomes}");

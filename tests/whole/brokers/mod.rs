@@ -1,8 +1,8 @@
 //! Brokers that fail under a shop that sells: killed, paused, cut off, refusing. Whatever happens to
 //! them, what was acknowledged is there, nothing is done twice, and the audit is clean.
 //!
-//! Each test has brokers of its own, by the script that `WATERMART_TEST_SERVERS` names, and runs
-//! alone: three brokers and two shops on two cores measure nothing.
+//! Each test has brokers of its own, by the script that `WATERMART_TEST_SERVERS` names. Two brokers
+//! run at a time, for these tests wait more than they work; three, of one test, run alone.
 
 mod doubles;
 mod leader;
@@ -19,7 +19,9 @@ use sinks::clock::Clock;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -30,29 +32,58 @@ const RETURN_MAX: Duration = Duration::from_secs(5);
 
 /// What a load's ledger tells of a checkout.
 const SOLD: &str = r#""kind":"checkout""#;
+/// And of an action that was taken.
+const TAKEN: &str = r#""status":202"#;
+/// A load that nobody ends is over then, in seconds.
+const LOAD_MAX_S: u32 = 300;
 
-static ALONE: Mutex<()> = Mutex::new(());
+/// Places for brokers: with more at a time, two cores measure nothing.
+const PLACES: usize = 2;
+
+static PLACES_TAKEN: Mutex<usize> = Mutex::new(0);
+static GIVEN_BACK: Condvar = Condvar::new();
+
+/// Places that are taken, and given back at the end.
+struct Places(usize);
+
+impl Places {
+    /// Waits until there are so many, or all that there are.
+    fn take(brokers: usize) -> Self {
+        let places = brokers.min(PLACES);
+        let taken = PLACES_TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = GIVEN_BACK.wait_while(taken, |taken| *taken + places > PLACES);
+        *taken.unwrap_or_else(PoisonError::into_inner) += places;
+        Self(places)
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        *PLACES_TAKEN.lock().unwrap_or_else(PoisonError::into_inner) -= self.0;
+        GIVEN_BACK.notify_all();
+    }
+}
 
 /// Brokers of a test's own.
 struct Brokers {
     folder: TempDir,
-    _alone: MutexGuard<'static, ()>,
+    _places: Places,
 }
 
 impl Brokers {
     /// One, or three.
     fn start(brokers: usize) -> Self {
-        Self::start_with(&[("BROKERS", &brokers.to_string())])
+        Self::start_with(brokers, &[("BROKERS", &brokers.to_string())])
     }
 
     /// One, whose clients come by a proxy that listens on this port.
     fn start_proxied(port: u16) -> Self {
-        Self::start_with(&[("BROKERS", "1"), ("PROXY_PORT", &port.to_string())])
+        Self::start_with(1, &[("BROKERS", "1"), ("PROXY_PORT", &port.to_string())])
     }
 
-    fn start_with(environment: &[(&str, &str)]) -> Self {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let brokers = Self { folder: TempDir::new().unwrap(), _alone: alone };
+    fn start_with(brokers: usize, environment: &[(&str, &str)]) -> Self {
+        let places = Places::take(brokers);
+        let brokers = Self { folder: TempDir::new().unwrap(), _places: places };
         let mut script = brokers.script(&["start", "kafka"]);
         brokers.tell(script.env("KAFKA_PORT", "0").envs(environment.iter().copied()));
         brokers
@@ -125,6 +156,7 @@ impl Drop for Site {
     /// Whoever looks for the cause finds what the shop said.
     fn drop(&mut self) {
         if std::thread::panicking() {
+            eprintln!("the shop {}", self.shop.outcome());
             let log = std::fs::read_to_string(self.data.path().join("shop.log"));
             let log = log.unwrap_or_default();
             let lines = log.lines().count().saturating_sub(60);
@@ -135,8 +167,11 @@ impl Drop for Site {
 
 impl Drop for Brokers {
     fn drop(&mut self) {
-        // The folder goes in any case; a test that failed has said why.
-        let _ = self.script(&["wipe"]).status();
+        // The folder goes in any case; a test that failed has said why. Nobody needs what they
+        // would write as they end.
+        for how in ["kill9", "wipe"] {
+            let _ = self.script(&[how]).status();
+        }
     }
 }
 
@@ -180,7 +215,24 @@ impl Site {
         }
     }
 
-    /// Sells until it is ended, or the time is over.
+    /// Blocks until an order is opened and paid for by the sandbox; gives how long that took.
+    fn sells(&self) -> Duration {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let key = format!("sells-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let clock = Clock::system();
+        let answer = self.shop.ask(small_checkout("sells", &key).and_wait());
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let order = format!("/v1/orders/{}", answer.body["order_id"].as_str().unwrap());
+        loop {
+            let answer = self.shop.ask(Ask::get(&order));
+            if answer.body["state"] == "confirmed" {
+                return clock.elapsed();
+            }
+            assert!(clock.elapsed() < PATIENCE, "{answer:?}");
+        }
+    }
+
+    /// Sells for so many seconds, unless it is ended before.
     fn load(&self, rate: u32, seconds: u32) -> Load {
         let ledger = self.ledger();
         let (rate, seconds) = (rate.to_string(), seconds.to_string());
@@ -195,16 +247,24 @@ impl Site {
         Load { process }
     }
 
-    /// The same, when it has filled the shop and sells.
-    fn selling(&self, rate: u32, seconds: u32) -> Load {
-        let load = self.load(rate, seconds);
-        let clock = Clock::system();
-        let is_told = || std::fs::read_to_string(self.ledger()).is_ok_and(|l| l.contains(SOLD));
-        while !is_told() {
+    /// The same until it is ended, when it has filled the shop and sells.
+    fn selling(&self, rate: u32) -> Load {
+        let load = self.load(rate, LOAD_MAX_S);
+        self.takes(1);
+        load
+    }
+
+    /// Blocks until the load's ledger tells of this many more checkouts that were taken.
+    fn takes(&self, more: usize) {
+        let taken = || {
+            let ledger = std::fs::read_to_string(self.ledger()).unwrap_or_default();
+            ledger.lines().filter(|line| line.contains(SOLD) && line.contains(TAKEN)).count()
+        };
+        let (clock, before) = (Clock::system(), taken());
+        while taken() < before + more {
             assert!(clock.elapsed() < PATIENCE, "the load does not sell");
             self.decides();
         }
-        load
     }
 
     fn ledger(&self) -> PathBuf {
@@ -268,8 +328,15 @@ struct Load {
 }
 
 impl Load {
-    /// Waits for its end; gives its report's outcomes.
+    /// Ends it; gives its report's outcomes.
     fn end(self) -> Value {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        self.finish()
+    }
+
+    /// Waits for its end; gives its report's outcomes.
+    fn finish(self) -> Value {
         let output = self.process.wait_with_output().unwrap();
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         report["outcomes"].clone()
@@ -277,7 +344,8 @@ impl Load {
 }
 
 /// What is promised while nobody can append: no long wait, no silent old answer, the reason said.
-fn stands_without_the_log(shop: &Caller) {
+/// Gives the statuses of those who came first, and are told when the brokers are back or after 10 s.
+fn stands_without_the_log(shop: &Caller) -> JoinHandle<Vec<u16>> {
     let clock = Clock::system();
     let ready = loop {
         let ready = shop.ask(Ask::get("/readyz"));
@@ -289,12 +357,15 @@ fn stands_without_the_log(shop: &Caller) {
     assert_eq!(ready.body["detail"], "the log does not answer");
     let old = shop.ask(Ask::get("/v1/products/P1/stock"));
     assert_eq!(old.status, 200, "an old answer is one, if it is asked for");
-    let strong = shop.ask(Ask::get("/v1/products/P1/stock?consistency=strong"));
+    // One at a time tries whether the log is back; while those wait, the others are told at once.
+    let first = Caller::of(shop.url().to_owned());
+    let first = std::thread::spawn(move || {
+        let asks = (0..20).map(|n| small_checkout(&format!("C{n}"), "meanwhile")).collect();
+        first.ask_all(asks).into_iter().map(|answer| answer.unwrap().status).collect()
+    });
+    // Longer than a partition must be silent to count as such.
+    let strong = shop.ask(Ask::get("/v1/products/P1/stock?consistency=strong&wait=3"));
     assert_eq!((strong.status, &strong.body["code"]), (503, &json!("view_behind")));
-    // One at a time tries whether the log is back; the others are told at once.
-    let asks = (0..20).map(|n| small_checkout(&format!("C{n}"), "meanwhile")).collect();
-    shop.ask_all(asks);
-    let clock = Clock::system();
     let asks = (0..40).map(|_| small_checkout("C0", "turned-away")).collect();
     let answers: Vec<Answer> = shop.ask_all(asks).into_iter().map(Option::unwrap).collect();
     for answer in &answers {
@@ -303,7 +374,7 @@ fn stands_without_the_log(shop: &Caller) {
     let told =
         |answer: &&Answer| answer.body["detail"] == "the action was not taken; send it again";
     let at_once = answers.iter().filter(told).count();
-    assert!(at_once >= 39, "{at_once} of 40 in {:?}", clock.elapsed());
+    assert!(at_once >= 39, "{at_once} of 40");
     let head = shop.raw(
         b"PUT /v1/warehouses/A HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\
           content-type: application/json\r\ncontent-length: 43\r\n\r\n\
@@ -311,6 +382,13 @@ fn stands_without_the_log(shop: &Caller) {
     );
     let head = String::from_utf8(head).unwrap().to_lowercase();
     assert!(head.starts_with("http/1.1 503") && head.contains("retry-after: 1"), "{head}");
+    first
+}
+
+/// Those who came first in an outage were told one or the other.
+fn told_either(first: JoinHandle<Vec<u16>>) {
+    let statuses = first.join().unwrap();
+    assert!(statuses.iter().all(|status| [202, 503].contains(status)), "{statuses:?}");
 }
 
 fn small_checkout(customer: &str, key: &str) -> Ask {

@@ -9,7 +9,7 @@ use sinks::clock::Clock;
 fn what_a_paused_broker_may_have_taken_is_said_to_be_unknown_and_happens_once_or_not() {
     let brokers = Brokers::start(1);
     let site = Site::open(&brokers.url(), &["--single-broker"]);
-    let load = site.selling(30, 20);
+    let load = site.selling(30);
     site.decides();
     brokers.signal(0, "-STOP");
     let ask = |n: usize| small_checkout(&format!("paused-{n}"), "only");
@@ -40,6 +40,7 @@ fn what_a_paused_broker_may_have_taken_is_said_to_be_unknown_and_happens_once_or
             status => panic!("{status}"),
         });
     }
+    site.takes(50);
     let outcomes = load.end();
     say(format_args!("{outcomes}"));
     let report = site.audited();

@@ -30,7 +30,7 @@ fn connections_cut_and_acknowledgements_lost_at_any_moment_lose_and_double_nothi
     proxy.lead_to(brokers.proxied());
     let through = format!("kafka://127.0.0.1:{}/faults", proxy.port());
     let mut site = Site::open(&through, &["--single-broker"]);
-    let load = site.selling(50, 25);
+    let load = site.selling(50);
     let mut cut = 0;
     for round in 0..24 {
         for _ in 0..next(&mut seed) % 6 {
@@ -52,7 +52,7 @@ fn connections_cut_and_acknowledgements_lost_at_any_moment_lose_and_double_nothi
     }
     say(format_args!("{cut} connections were cut"));
     assert!(cut >= 24);
-    site.decides();
+    site.takes(50);
     let outcomes = load.end();
     say(format_args!("{outcomes}"));
     assert!(outcomes["confirmed"].as_u64() > Some(100), "{outcomes}");

@@ -26,7 +26,7 @@ fn limit(brokers: &Brokers, topic: &str, bytes: u32) {
 fn what_brokers_refuse_is_not_taken_and_goes_on_when_they_take_it_again() {
     let brokers = Brokers::start(1);
     let site = Site::open(&brokers.url(), &["--single-broker"]);
-    let load = site.selling(30, 25);
+    let load = site.selling(30);
     site.decides();
     limit(&brokers, "customer-actions", 40);
     let clock = Clock::system();
@@ -57,6 +57,7 @@ fn what_brokers_refuse_is_not_taken_and_goes_on_when_they_take_it_again() {
     }
     let lines = site.lines_logged() - lines;
     assert!(lines < 50, "{lines} lines were logged");
+    site.takes(50);
     let outcomes = load.end();
     say(format_args!("{outcomes}"));
     site.audited();

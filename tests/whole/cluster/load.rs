@@ -5,7 +5,11 @@ use crate::shop::{Ask, command};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
+/// How long the next decisions may take before they do not come.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// What all loads sell.
 const PRODUCTS: &str = "50";
 
@@ -61,7 +65,21 @@ pub(super) fn wait_decisions(parts: &Parts, more: usize) {
     let wanted = (there + more).to_string();
     let mut followed = command(data);
     followed.args(orders).args(["--follow", "--from", "0", "--count", &wanted]);
-    assert!(followed.stdout(Stdio::null()).status().unwrap().success());
+    let mut followed = followed.stdout(Stdio::piped()).spawn().unwrap();
+    let mut told = followed.stdout.take().unwrap();
+    let (sender, ended) = mpsc::channel();
+    std::thread::spawn(move || {
+        let copied = std::io::copy(&mut told, &mut std::io::sink());
+        // Nobody listens any more after the deadline.
+        let _ = sender.send(copied);
+    });
+    let in_time = ended.recv_timeout(PATIENCE);
+    if in_time.is_err() {
+        followed.kill().unwrap();
+    }
+    let ended = followed.wait().unwrap();
+    assert!(in_time.is_ok(), "{more} more records on orders did not come in {PATIENCE:?}");
+    assert!(ended.success());
 }
 
 /// One ledger of several.

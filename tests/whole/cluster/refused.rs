@@ -3,6 +3,7 @@
 
 use super::{Parts, load, log, stop_all};
 use schemas::topic::Topic;
+use std::path::Path;
 
 /// A shop that has sold something, and is stopped: the directories of its process and its views.
 fn sold(parts: &mut Parts) -> [std::path::PathBuf; 2] {
@@ -13,25 +14,31 @@ fn sold(parts: &mut Parts) -> [std::path::PathBuf; 2] {
     [process.stop(), way_out.stop()]
 }
 
+/// Holds each of these starts to end with this code and these words, and to write nothing.
+fn refuse(parts: &Parts, starts: [(&str, &Path, &[&str]); 4], code: i32, words: &str) {
+    let before = log::ends(&parts.url);
+    for (part, dir, flags) in starts {
+        let (ended, said) = parts.refused(part, dir, flags);
+        assert_eq!(ended, Some(code), "{part}: {said}");
+        assert!(said.contains(words), "{part}: {said}");
+    }
+    assert_eq!(log::ends(&parts.url), before);
+}
+
 #[test]
 #[ignore = "needs servers: compose/servers test"]
 fn plans_that_were_removed_at_the_front() {
     let mut parts = Parts::new();
     let [process, views] = sold(&mut parts);
     log::change(&parts.url, "truncate", Topic::Epochs, &["5"]);
-    let before = log::ends(&parts.url);
     let new = parts.dir();
-    for (part, dir, flags) in [
-        ("process", &process, &[][..]),
+    let starts: [(_, &Path, &[_]); 4] = [
+        ("process", &process, &[]),
         ("process", &new, &["--take-over"]),
         ("query", &views, &[]),
         ("query", &new, &[]),
-    ] {
-        let (code, said) = parts.refused(part, dir, flags);
-        assert_eq!(code, Some(4), "{said}");
-        assert!(said.contains("epochs/0 begins at offset 5, cannot read 0"), "{said}");
-    }
-    assert_eq!(log::ends(&parts.url), before);
+    ];
+    refuse(&parts, starts, 4, "epochs/0 begins at offset 5, cannot read 0");
 }
 
 #[test]
@@ -42,19 +49,14 @@ fn plans_that_are_gone_while_what_they_decided_is_there() {
     log::change(&parts.url, "delete", Topic::Epochs, &[]);
     // Made anew, and empty, by whoever starts first.
     parts.start("ingest", &[]).stop();
-    let before = log::ends(&parts.url);
     let new = parts.dir();
-    for (part, dir, flags) in [
-        ("process", &process, &[][..]),
+    let starts: [(_, &Path, &[_]); 4] = [
+        ("process", &process, &[]),
         ("process", &new, &["--take-over"]),
         ("query", &views, &[]),
         ("up", &views, &["--take-over"]),
-    ] {
-        let (code, said) = parts.refused(part, dir, flags);
-        assert_eq!(code, Some(6), "{part}: {said}");
-        assert!(said.contains("history was redone"), "{part}: {said}");
-    }
-    assert_eq!(log::ends(&parts.url), before);
+    ];
+    refuse(&parts, starts, 6, "history was redone");
 }
 
 #[test]

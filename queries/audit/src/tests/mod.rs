@@ -101,15 +101,34 @@ fn what_a_plan_took_but_no_epoch_decided_is_not_judged() {
     assert_eq!((broken(&report), report.not_judged), (vec![], 1));
 }
 
+/// A ledger's line of the customer's checkout with this key.
+fn checkout(key: &str, told: &str) -> String {
+    let asked = format!(
+        r#"{{"kind":"checkout","customer_id":"C1","lines":[],"currency":"USD","region":"eu","payment_method":"tok_ok","idempotency_key":"{key}"}}"#
+    );
+    format!(r#"{{"entry":"action","intended_at":1,"asked":{asked},"told":{told}}}"#)
+}
+
+#[test]
+fn what_was_sent_once_may_be_taken_twice_and_not_be_sent_twice() {
+    let unknown = r#"{"outcome":"unknown","detail":"broken"}"#;
+    let mut day = story::opened();
+    let sent = day.checkout(1, 2);
+    day.scribe.taken_twice(sent);
+    let differences = |day: &story::Day, ledger: &[String]| {
+        judge_with(&day.scribe, &ledger.join("\n")).ledger.expect("one was given").differences
+    };
+    let once = checkout("order-1", unknown);
+    assert_eq!(differences(&day, std::slice::from_ref(&once)), 0);
+    day.scribe.wait_ms(1);
+    day.checkout(1, 2);
+    assert_eq!(differences(&day, std::slice::from_ref(&once)), 1);
+    assert_eq!(differences(&day, &[once.clone(), once]), 0, "whoever asks again sends again");
+}
+
 #[test]
 fn a_ledger_is_compared_with_what_is_on_the_log() {
     let scribe = story::day(honest);
-    let checkout = |key: &str, told: &str| {
-        let asked = format!(
-            r#"{{"kind":"checkout","customer_id":"C1","lines":[],"currency":"USD","region":"eu","payment_method":"tok_ok","idempotency_key":"{key}"}}"#
-        );
-        format!(r#"{{"entry":"action","intended_at":1,"asked":{asked},"told":{told}}}"#)
-    };
     let id = story::order(1);
     let taken = format!(r#"{{"outcome":"answered","status":202,"id":"{id}"}}"#);
     let refused = r#"{"outcome":"answered","status":400,"id":null}"#;

@@ -124,6 +124,15 @@ impl Scribe {
         self.ends[at.input_index().unwrap()] = offset + 1;
     }
 
+    /// The log takes this action once more, from one sending.
+    pub(super) fn taken_twice(&mut self, id: EventId) {
+        let (at, offset) = self.places[&id];
+        let mut records = Vec::new();
+        self.log.reader(&[(at, offset)]).unwrap().read(1, &mut records).unwrap();
+        let offset = self.append(at, records.remove(0).value.to_vec(), None);
+        self.ends[at.input_index().unwrap()] = offset + 1;
+    }
+
     /// A customer's action with a schema that nobody here knows.
     pub(super) fn ask_unreadably(&mut self, group: u16, schema: u32) {
         let at = TopicPartition::of_group(Topic::CustomerActions, group);

@@ -186,9 +186,6 @@ impl Appends {
         if self.in_flight.fetch_add(bytes, Ordering::AcqRel) > settings::IN_FLIGHT_BYTES_MAX {
             return refused("too much waits for the brokers already");
         }
-        if self.timeout.is_some() && records.iter().any(|r| self.pulse.is_silent(r.partition)) {
-            return refused("earlier appends wait for the brokers to answer");
-        }
         if let Err(why) = self.mend() {
             return refused(&why);
         }
@@ -197,6 +194,9 @@ impl Appends {
         let Some(producers) = &*producers else {
             return refused(CLOSED);
         };
+        if !self.asked(records.iter().map(|record| record.partition)) {
+            return refused("earlier appends wait for the brokers to answer");
+        }
         let (sender, receiver) = oneshot::channel();
         let unanswered = Err(AppendError::Unknown("no answer yet".to_owned()));
         let batch = Arc::new(Batch {
@@ -212,6 +212,15 @@ impl Appends {
         Appending::new(records.len(), receiver)
     }
 
+    /// Notes that records go to these partitions, unless callers would wait for one that is silent.
+    fn asked(&self, of: impl Iterator<Item = TopicPartition> + Clone) -> bool {
+        if self.timeout.is_some() {
+            return self.pulse.asked_if_heard(of);
+        }
+        self.pulse.asked(of);
+        true
+    }
+
     fn send(&self, producer: &Client, record: &NewRecord, batch: &Arc<Batch>, place: usize) {
         let NewRecord { partition: at, key, value, output_id } = record;
         let topic = self.cluster.topic(at.topic);
@@ -220,7 +229,6 @@ impl Appends {
             OwnedHeaders::new_with_capacity(1).insert(Header { key: OUTPUT_ID, value: Some(id) })
         });
         let opaque = Box::new((Arc::clone(batch), *at, place));
-        self.pulse.asked(*at);
         let mut message = BaseRecord::with_opaque_to(&topic, opaque)
             .partition(at.partition.into())
             .key(&key[..])

@@ -6,6 +6,7 @@ mod cluster;
 mod context;
 mod ends;
 mod fetched;
+mod gaps;
 mod inspect;
 mod log;
 mod open;

@@ -7,7 +7,7 @@
 use crate::clock::Clock;
 use schemas::topic::TopicPartition;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Longer than a healthy broker takes on a busy machine, and shorter than callers like to wait.
@@ -34,39 +34,53 @@ impl Pulse {
         Self { clock, partitions: Mutex::default() }
     }
 
-    /// A record is on its way.
-    pub(super) fn asked(&self, at: TopicPartition) {
-        self.with(at, |waiting, now| {
-            if waiting.records == 0 {
-                waiting.heard = now;
-            }
-            waiting.records += 1;
-        });
+    /// Records are on their way, each to one of these partitions.
+    pub(super) fn asked(&self, of: impl Iterator<Item = TopicPartition>) {
+        let (now, mut partitions) = self.lock();
+        of.for_each(|at| partitions.entry(at).or_default().ask(now));
+    }
+
+    /// The same, unless nothing more should be sent to one of them for now. Of callers who come
+    /// together one is the first.
+    pub(super) fn asked_if_heard(&self, of: impl Iterator<Item = TopicPartition> + Clone) -> bool {
+        let (now, mut partitions) = self.lock();
+        let is_silent = |at| partitions.get(&at).is_some_and(|waiting| waiting.is_silent(now));
+        let heard = !of.clone().any(is_silent);
+        if heard {
+            of.for_each(|at| partitions.entry(at).or_default().ask(now));
+        }
+        heard
     }
 
     /// A record is no more under way; whether its broker was heard of it.
     pub(super) fn answered(&self, at: TopicPartition, heard: bool) {
-        self.with(at, |waiting, now| {
-            waiting.records = waiting.records.saturating_sub(1);
-            waiting.failed = !heard;
-            if heard {
-                waiting.heard = now;
-            }
-        });
+        let (now, mut partitions) = self.lock();
+        let waiting = partitions.entry(at).or_default();
+        waiting.records = waiting.records.saturating_sub(1);
+        waiting.failed = !heard;
+        if heard {
+            waiting.heard = now;
+        }
+    }
+
+    fn lock(&self) -> (Duration, MutexGuard<'_, HashMap<TopicPartition, Waiting>>) {
+        let partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.clock.elapsed(), partitions)
+    }
+}
+
+impl Waiting {
+    fn ask(&mut self, now: Duration) {
+        if self.records == 0 {
+            self.heard = now;
+        }
+        self.records += 1;
     }
 
     /// Whether nothing more should be sent there for now.
-    pub(super) fn is_silent(&self, at: TopicPartition) -> bool {
-        self.with(at, |waiting, now| {
-            let silent = now.saturating_sub(waiting.heard) >= SILENCE;
-            waiting.records > 0 && (silent || waiting.failed)
-        })
-    }
-
-    fn with<T>(&self, at: TopicPartition, act: impl FnOnce(&mut Waiting, Duration) -> T) -> T {
-        let now = self.clock.elapsed();
-        let mut partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
-        act(partitions.entry(at).or_default(), now)
+    fn is_silent(&self, now: Duration) -> bool {
+        let silent = now.saturating_sub(self.heard) >= SILENCE;
+        self.records > 0 && (silent || self.failed)
     }
 }
 
@@ -84,35 +98,38 @@ mod tests {
         (Pulse::new(clock), move |ms| hand.advance(Duration::from_millis(ms)))
     }
 
+    fn asked(pulse: &Pulse, at: TopicPartition) -> bool {
+        pulse.asked_if_heard([at].into_iter())
+    }
+
     #[test]
     fn a_partition_is_silent_when_nothing_that_waits_was_heard_of_for_two_seconds() {
         let (pulse, pass) = pulse();
         pass(60_000);
-        assert!(!pulse.is_silent(AT), "nothing waits");
-        pulse.asked(AT);
+        assert!(asked(&pulse, AT), "nothing waits");
         pass(1_999);
-        assert!(!pulse.is_silent(AT));
-        pulse.asked(AT);
+        assert!(asked(&pulse, AT));
         pass(1);
-        assert!(pulse.is_silent(AT) && !pulse.is_silent(OTHER));
+        assert!(!asked(&pulse, AT) && asked(&pulse, OTHER));
+        assert!(!pulse.asked_if_heard([OTHER, AT].into_iter()), "one of them is silent");
         pulse.answered(AT, true);
-        assert!(!pulse.is_silent(AT), "the other one is on its way, and something was heard");
+        assert!(asked(&pulse, AT), "the other one is on its way, and something was heard");
+        pass(2_000);
+        pulse.answered(OTHER, true);
+        assert!(asked(&pulse, OTHER), "what was refused is not on its way");
     }
 
     #[test]
     fn after_one_was_given_up_one_is_tried_at_a_time() {
         let (pulse, pass) = pulse();
-        pulse.asked(AT);
-        pulse.asked(AT);
+        pulse.asked([AT, AT].into_iter());
         pass(10_000);
         pulse.answered(AT, false);
-        assert!(pulse.is_silent(AT), "one is still on its way");
+        assert!(!asked(&pulse, AT), "one is still on its way");
         pulse.answered(AT, false);
-        assert!(!pulse.is_silent(AT), "somebody must try");
-        pulse.asked(AT);
-        assert!(pulse.is_silent(AT));
+        assert!(asked(&pulse, AT), "somebody must try");
+        assert!(!asked(&pulse, AT));
         pulse.answered(AT, true);
-        pulse.asked(AT);
-        assert!(!pulse.is_silent(AT));
+        assert!(asked(&pulse, AT) && asked(&pulse, AT));
     }
 }

@@ -3,14 +3,14 @@
 //!
 //! Offsets may have gaps, also at the end of a partition: what a transaction leaves behind its
 //! records, say. No record tells that such an end is reached. When a reader has been idle for a
-//! while it asks for the ends; where it is short of one and stays so until it asks again, a second
-//! client looks from the same place, and if that is told that nothing is there, the gap is passed.
+//! while it asks for the ends; where it is short of one and stays so until it asks again, it is
+//! looked whether that is a gap (`gaps.rs`), and then it is passed.
 
 use super::appends::OUTPUT_ID;
 use super::context::Context;
 use super::ends::Ends;
 use super::fetched::{Fetched, Flow};
-use super::{Cluster, settings};
+use super::{Cluster, gaps, settings};
 use crate::clock::Clock;
 use crate::event_log::{OutputId, ReadError, Reader, Record};
 use bytes::Bytes;
@@ -31,8 +31,6 @@ const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(60);
 const SILENCE: Duration = Duration::from_millis(50);
 /// The same, when it was at the ends: they may have moved without a record.
 const IDLE: Duration = Duration::from_secs(1);
-/// How long the second client may take to see what is there.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Reads a [`KafkaLog`](super::KafkaLog).
 pub(super) struct KafkaReader {
@@ -160,10 +158,11 @@ impl KafkaReader {
                 return Ok(());
             }
         };
-        for (at, next, end) in self.fetched.stuck(&ends) {
-            if nothing_at(&self.cluster, at, next)? {
-                self.fetched.pass(at, end);
-            }
+        let stuck = self.fetched.stuck(&ends);
+        let places: Vec<_> = stuck.iter().map(|(at, next, _)| (*at, *next)).collect();
+        let at_end = gaps::ends_among(&self.cluster, &places)?;
+        for (at, _, end) in stuck.into_iter().filter(|(at, ..)| at_end.contains(at)) {
+            self.fetched.pass(at, end);
         }
         self.at_ends = self.fetched.are_at(&ends);
         Ok(())
@@ -221,7 +220,7 @@ fn check(ends: &Ends, fetched: &Fetched) -> Result<(), ReadError> {
 }
 
 /// A client that reads these partitions.
-fn assigned(
+pub(super) fn assigned(
     config: &ClientConfig,
     cluster: &Cluster,
     from: &[(TopicPartition, u64)],
@@ -236,22 +235,6 @@ fn assigned(
         .and_then(|()| client.assign(&list))
         .map_err(|error| ReadError::Unavailable(error.to_string()))?;
     Ok(client)
-}
-
-/// Whether a client that looks from this place is told that it has reached the end.
-fn nothing_at(cluster: &Cluster, at: TopicPartition, offset: u64) -> Result<bool, ReadError> {
-    let mut config = settings::consumer(cluster);
-    config.set("enable.partition.eof", "true");
-    let client = assigned(&config, cluster, &[(at, offset)])?;
-    let clock = Clock::system();
-    while let Some(left) = LOOK_TIMEOUT.checked_sub(clock.elapsed()) {
-        match client.poll(left) {
-            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(true),
-            Some(Ok(_)) => return Ok(false),
-            Some(Err(_)) | None => {}
-        }
-    }
-    Ok(false)
 }
 
 /// The record of a message; none if its topic is not asked for, which the client never gives.

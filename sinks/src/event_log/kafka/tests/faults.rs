@@ -2,6 +2,7 @@
 
 use super::super::appends::Appends;
 use super::super::ends::Ends;
+use super::super::gaps;
 use super::super::reader::KafkaReader;
 use super::*;
 use crate::event_log::{AppendError, BATCH_BYTES_MAX, Reader as _};
@@ -131,4 +132,30 @@ fn closing_ends_who_waits_for_what_does_not_come() {
     ends.close();
     let closed = ReadError::Unavailable("the log is closed".to_owned());
     assert_eq!(reading.join().unwrap(), Err(closed));
+}
+
+#[test]
+fn places_that_many_partitions_stand_at_are_looked_at_together() {
+    let mock = MockCluster::new(1).unwrap();
+    let cluster: Cluster = format!("{}/mock", mock.bootstrap_servers()).parse().unwrap();
+    let topics = [Topic::CustomerActions, Topic::PaymentRequests];
+    for topic in topics {
+        mock.create_topic(&cluster.topic(topic), topic.partitions().into(), 1).unwrap();
+    }
+    let appends = Appends::open(&cluster, Some(PATIENCE)).unwrap();
+    let there = TopicPartition { topic: Topic::PaymentRequests, partition: 3 };
+    let appended = appends.append(&[NewRecord { partition: there, ..record("there") }]).wait();
+    assert!(appended[0].is_ok());
+    let all: Vec<_> = topics.into_iter().flat_map(TopicPartition::all).collect();
+    let places: Vec<_> = all.iter().map(|at| (*at, 0)).collect();
+    let mut ends = gaps::ends_among(&cluster, &places).unwrap();
+    ends.sort_unstable();
+    let empty: Vec<_> = all.into_iter().filter(|at| *at != there).collect();
+    assert_eq!(ends, empty, "of the one that has a record, nothing is known to be passed");
+
+    mock.broker_down(1).unwrap();
+    let clock = Clock::system();
+    assert_eq!(gaps::ends_among(&cluster, &places), Ok(Vec::new()));
+    let took = clock.elapsed();
+    assert!(took < 2 * gaps::LOOK_TIMEOUT, "{took:?} for {} partitions", places.len());
 }
