@@ -1,5 +1,10 @@
-//! The publisher: one thread that appends outputs, epoch by epoch. While a replay is at or behind a partition's tail, nothing is written there
-//! again. An append whose outcome is not known ends the engine, which starts anew from the log.
+//! The publisher: one thread that appends outputs, in the order of epochs. While a replay is at or
+//! behind a partition's tail, nothing is written there again. An append whose outcome is not known
+//! ends the engine, which starts anew from the log.
+//!
+//! An append costs the log a request for each partition, and a small epoch has outputs for as many
+//! as a large one. So epochs that finish while an append is under way share the next: the publisher
+//! keeps up however many are planned, and the slower the log, the more of them share.
 //!
 //! A process that follows publishes nothing. What it has ready it holds until it sees it on the
 //! log, or leads itself and publishes what the one before it did not get to.
@@ -20,6 +25,8 @@ use std::time::Duration;
 const READ_BYTES: usize = 4 << 20;
 /// Bytes of one append: a quarter of what the log takes at once, so that a disk serves others too.
 const BATCH_BYTES: usize = BATCH_BYTES_MAX / 4;
+/// Events that are likely to make one append: an output takes some 200 bytes.
+const BATCH_EVENTS: usize = BATCH_BYTES / 200;
 /// How soon what is held is looked for on the log again, unless something happens before.
 const LOOK: Duration = Duration::from_millis(100);
 /// Before outputs that the log did not take are sent again.
@@ -66,11 +73,21 @@ impl Outputs {
     }
 }
 
-/// An epoch whose outputs are ready and not all on the log.
+/// Outputs that are ready and not all on the log, of one epoch or of several that follow each other.
 struct Held {
+    /// The last of them.
     epoch: u64,
     events: usize,
     records: Vec<NewRecord>,
+}
+
+impl Held {
+    /// Takes in the epochs behind these.
+    fn join(&mut self, next: Self) {
+        self.epoch = next.epoch;
+        self.events += next.events;
+        self.records.extend(next.records);
+    }
 }
 
 /// Publishes finished epochs.
@@ -83,7 +100,8 @@ pub struct Publisher {
 }
 
 enum Next {
-    Finished(Finished),
+    /// At least one.
+    Finished(Vec<Finished>),
     /// What is held may be on the log by now, or ours to publish.
     Held,
 }
@@ -113,12 +131,7 @@ impl Publisher {
     pub fn run(mut self) -> Result<(), Failure> {
         while let Some(next) = self.next() {
             match next {
-                Next::Finished(finished) => {
-                    let (epoch, events) = (finished.info.context.epoch, weight(&finished.events));
-                    let records = encode(&self.codec, &finished, &self.outputs.tails);
-                    recycle(&self.hub, finished);
-                    self.held.push_back(Held { epoch, events, records });
-                }
+                Next::Finished(finished) => finished.into_iter().for_each(|epoch| self.hold(epoch)),
                 Next::Held => {
                     self.outputs.catch_up()?;
                     for held in &mut self.held {
@@ -142,7 +155,8 @@ impl Publisher {
             if !self.held.is_empty() && !state.passive {
                 return Some(Next::Held);
             }
-            if let Some(finished) = state.to_publish.pop_front() {
+            let finished = take(&mut state.to_publish);
+            if !finished.is_empty() {
                 return Some(Next::Finished(finished));
             }
             if state.stopping && state.worker_done() {
@@ -156,10 +170,18 @@ impl Publisher {
         }
     }
 
+    /// Encodes an epoch's outputs.
+    fn hold(&mut self, finished: Finished) {
+        let (epoch, events) = (finished.info.context.epoch, weight(&finished.events));
+        let records = encode(&self.codec, &finished, &self.outputs.tails);
+        recycle(&self.hub, finished);
+        self.held.push_back(Held { epoch, events, records });
+    }
+
     /// Publishes what is held, in order, or as long as it is passive what is found on the log
     /// stops being held.
     fn publish(&mut self) -> Result<(), AppendError> {
-        while let Some(mut held) = self.held.pop_front() {
+        while let Some(mut held) = self.group() {
             let mut left = batches(std::mem::take(&mut held.records), BATCH_BYTES).into_iter();
             while let Some(batch) = left.next() {
                 if !append(&self.hub, self.log.as_ref(), &batch)? {
@@ -180,6 +202,38 @@ impl Publisher {
         }
         Ok(())
     }
+
+    /// The first of what is held: as many epochs as one append takes, or of a larger epoch all.
+    /// Each for itself while it is passive: then one stops being held when it is seen on the log,
+    /// and a group that always grew never would.
+    fn group(&mut self) -> Option<Held> {
+        let mut group = self.held.pop_front()?;
+        if self.hub.lock().passive {
+            return Some(group);
+        }
+        let mut bytes = bytes(&group.records);
+        while let Some(next) = self.held.pop_front() {
+            bytes += self::bytes(&next.records);
+            if bytes > BATCH_BYTES {
+                self.held.push_front(next);
+                break;
+            }
+            group.join(next);
+        }
+        Some(group)
+    }
+}
+
+/// Takes the first epochs off this queue, as many as one append is likely to take.
+fn take(queue: &mut VecDeque<Finished>) -> Vec<Finished> {
+    let mut events = 0;
+    let fits = |finished: &&Finished| {
+        let is_first = events == 0;
+        events += weight(&finished.events).max(1);
+        is_first || events <= BATCH_EVENTS
+    };
+    let count = queue.iter().take_while(fits).count();
+    queue.drain(..count).collect()
 }
 
 /// In the place of a publisher, where outputs are never this process's to publish: lets go of
@@ -206,6 +260,10 @@ pub fn discard(hub: &Hub) {
 fn recycle(hub: &Hub, mut finished: Finished) {
     finished.events.iter_mut().flatten().for_each(Vec::clear);
     hub.lock().recycle(finished.events);
+}
+
+fn bytes(records: &[NewRecord]) -> usize {
+    records.iter().map(|record| record.key.len() + record.value.len()).sum()
 }
 
 /// Appends a batch and waits until it is durable: the next is not sent before, so that a batch
@@ -255,9 +313,13 @@ fn batches(records: Vec<NewRecord>, bytes_max: usize) -> Vec<Vec<NewRecord>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::epoch::{Dead, EpochInfo};
     use bytes::Bytes;
+    use machines::message::{Cause, Context};
+    use schemas::events::dead_letters::{DeadLetter, DeadLetterCause};
+    use schemas::id::EventId;
     use schemas::time::Timestamp;
-    use sinks::event_log::{Appended, Appending};
+    use sinks::event_log::{Appended, Appending, Record};
     use std::sync::Mutex;
 
     fn outputs(sizes: &[usize]) -> Vec<NewRecord> {
@@ -284,17 +346,33 @@ mod tests {
         assert_eq!(batches(Vec::new(), 10), Vec::<Vec<NewRecord>>::new());
     }
 
-    /// A log that takes nothing the first two times, for fault injection.
+    /// A log that takes nothing the first times, for fault injection.
     #[derive(Default)]
     struct Full {
-        asked: Mutex<Vec<usize>>,
+        refuses: usize,
+        /// The ids of each append.
+        asked: Mutex<Vec<Vec<(u64, u32)>>>,
+    }
+
+    /// A reader of a log where nothing stands.
+    struct Nothing;
+
+    impl Reader for Nothing {
+        fn read(&mut self, _: usize, _: &mut Vec<Record>) -> Result<(), ReadError> {
+            Ok(())
+        }
+        fn wait(&mut self, _: Duration) {}
+        fn position(&self, _: TopicPartition) -> u64 {
+            0
+        }
     }
 
     impl EventLog for Full {
         fn append(&self, records: Vec<NewRecord>) -> Appending {
             let mut asked = self.asked.lock().unwrap();
-            asked.push(records.len());
-            let answer = if asked.len() < 3 {
+            let ids = records.iter().flat_map(|record| record.output_id);
+            asked.push(ids.map(|id| (id.epoch, id.n)).collect());
+            let answer = if asked.len() <= self.refuses {
                 Err(AppendError::NotAppended("full".to_owned()))
             } else {
                 Ok(Appended { offset: 0, appended_at: Timestamp(0) })
@@ -305,15 +383,73 @@ mod tests {
             Ok(vec![0; partitions.len()])
         }
         fn reader(&self, _: &[(TopicPartition, u64)]) -> Result<Box<dyn Reader>, ReadError> {
-            Err(ReadError::Unavailable("nobody reads here".to_owned()))
+            Ok(Box::new(Nothing))
         }
         fn close(&self) {}
     }
 
     #[test]
     fn what_the_log_did_not_take_is_sent_again_and_ends_nothing() {
-        let log = Full::default();
+        let log = Full { refuses: 2, ..Full::default() };
         assert!(append(&Hub::new(1), &log, &outputs(&[1, 2])).unwrap());
-        assert_eq!(*log.asked.lock().unwrap(), [2, 2, 2]);
+        assert_eq!(*log.asked.lock().unwrap(), vec![[(1, 0), (1, 1)]; 3]);
+    }
+
+    /// A finished epoch with one output: a dead letter.
+    fn finished(epoch: u64) -> Finished {
+        let letter = DeadLetter {
+            topic: 1,
+            partition: 0,
+            offset: epoch,
+            appended_at: Timestamp(0),
+            cause: DeadLetterCause::Undecodable,
+            detail: "no record".to_owned(),
+        };
+        let (now, deadline) = (Timestamp(0), Timestamp(0));
+        let info = EpochInfo {
+            context: Context { epoch, now, deadline },
+            era: 0,
+            hash: EventId([0; 16]),
+            applied: Arc::default(),
+        };
+        let cause = Cause::default();
+        let dead = vec![Dead { cause, id: EventId([0; 16]), event: letter.into() }];
+        Finished { info, events: Vec::new(), dead }
+    }
+
+    #[test]
+    fn epochs_that_wait_share_an_append_and_while_passive_each_is_held_for_itself() {
+        let (hub, log) = (Hub::new(1), Arc::new(Full::default()));
+        let codec = Arc::new(Codec::compiled());
+        let mut publisher =
+            Publisher::open(Arc::clone(&hub), Arc::<Full>::clone(&log), codec).unwrap();
+        hub.lock().passive = true;
+        [1, 2, 3].into_iter().for_each(|epoch| publisher.hold(finished(epoch)));
+        publisher.publish().unwrap();
+        let held: Vec<_> = publisher.held.iter().map(|held| held.epoch).collect();
+        assert_eq!((held, log.asked.lock().unwrap().len()), (vec![1, 2, 3], 0));
+        {
+            let mut state = hub.lock();
+            state.passive = false;
+            state.to_publish.extend([4, 5].map(finished));
+        }
+        hub.stop();
+        publisher.run().unwrap();
+        let asked = [vec![(1, 0), (2, 0), (3, 0)], vec![(4, 0), (5, 0)]];
+        assert_eq!(*log.asked.lock().unwrap(), asked);
+        assert_eq!(hub.lock().published, 5);
+    }
+
+    #[test]
+    fn a_group_is_no_larger_than_an_append_unless_an_epoch_is() {
+        let codec = Arc::new(Codec::compiled());
+        let mut publisher = Publisher::open(Hub::new(1), Arc::new(Full::default()), codec).unwrap();
+        for (epoch, size) in (1..).zip([BATCH_BYTES + 1, 1, BATCH_BYTES - 1, 1]) {
+            publisher.held.push_back(Held { epoch, events: 10, records: outputs(&[size]) });
+        }
+        let groups: Vec<_> = std::iter::from_fn(|| publisher.group())
+            .map(|group| (group.epoch, group.events, group.records.len()))
+            .collect();
+        assert_eq!(groups, [(1, 10, 1), (3, 20, 2), (4, 10, 1)]);
     }
 }
