@@ -1,4 +1,8 @@
-//! Appends: one idempotent producer, its deliveries counted down into each append's answers.
+//! Appends: idempotent producers, their deliveries counted down into each append's answers.
+//!
+//! There are two, each with connections of its own, since brokers answer what comes on one in its
+//! order: a plan must not wait behind the outputs of the epochs before it, of which there are as
+//! many requests as partitions. A partition belongs to one of them, which keeps its order.
 //!
 //! A failed delivery is *unknown*: the broker may have the record. Only what it refused in so many
 //! words, or was never handed to the client, is *not appended*. A producer that the library has declared
@@ -22,7 +26,7 @@ use rdkafka::producer::{
     BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer,
 };
 use schemas::time::Timestamp;
-use schemas::topic::TopicPartition;
+use schemas::topic::{Topic, TopicPartition};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -30,8 +34,8 @@ use tokio::sync::oneshot;
 
 /// The header of an output's id.
 pub(super) const OUTPUT_ID: &str = "watermart-id";
-/// How long closing waits for what is under way before it calls that unknown, twice at most: a
-/// process that stops has 10 s for everything.
+/// How long closing waits for what is under way at a client before it calls that unknown, twice at
+/// most: a process that stops has 10 s for everything.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// What a record costs in the client's memory besides its key and value.
 const OVERHEAD_BYTES: usize = 256;
@@ -44,9 +48,39 @@ pub(super) struct Appends {
     cluster: Cluster,
     timeout: Option<Duration>,
     /// None: closed.
-    producer: RwLock<Option<Client>>,
+    producers: RwLock<Option<Producers>>,
     in_flight: Arc<AtomicUsize>,
     pulse: Arc<Pulse>,
+}
+
+/// The clients.
+struct Producers {
+    /// Of the plan topic.
+    plans: Client,
+    /// Of all others.
+    others: Client,
+}
+
+impl Producers {
+    fn start(cluster: &Cluster, timeout: Option<Duration>) -> Result<Self, String> {
+        Ok(Self { plans: start(cluster, timeout)?, others: start(cluster, timeout)? })
+    }
+
+    const fn of(&self, topic: Topic) -> &Client {
+        if matches!(topic, Topic::Epochs) { &self.plans } else { &self.others }
+    }
+
+    const fn all(&mut self) -> [&mut Client; 2] {
+        [&mut self.plans, &mut self.others]
+    }
+
+    fn are_whole(&self) -> bool {
+        [&self.plans, &self.others].iter().all(|producer| !is_broken(producer))
+    }
+}
+
+fn is_broken(producer: &Client) -> bool {
+    producer.context().broken.load(Ordering::Acquire)
 }
 
 /// An append whose deliveries come in one by one.
@@ -131,10 +165,10 @@ impl ProducerContext for Deliveries {
 impl Appends {
     /// What is not durable within `timeout`, if there is one, is answered as unknown.
     pub(super) fn open(cluster: &Cluster, timeout: Option<Duration>) -> Result<Self, String> {
-        let producer = RwLock::new(Some(start(cluster, timeout)?));
+        let producers = RwLock::new(Some(Producers::start(cluster, timeout)?));
         let in_flight = Arc::new(AtomicUsize::new(0));
         let pulse = Arc::new(Pulse::new(Clock::system()));
-        Ok(Self { cluster: cluster.clone(), timeout, producer, in_flight, pulse })
+        Ok(Self { cluster: cluster.clone(), timeout, producers, in_flight, pulse })
     }
 
     pub(super) fn append(&self, records: &[NewRecord]) -> Appending {
@@ -159,8 +193,8 @@ impl Appends {
             return refused(&why);
         }
         // Held while the batch is handed over, so that closing does not come in between.
-        let producer = self.producer.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(producer) = &*producer else {
+        let producers = self.producers.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(producers) = &*producers else {
             return refused(CLOSED);
         };
         let (sender, receiver) = oneshot::channel();
@@ -173,7 +207,7 @@ impl Appends {
             pulse: Arc::clone(&self.pulse),
         });
         for (place, record) in records.iter().enumerate() {
-            self.send(producer, record, &batch, place);
+            self.send(producers.of(record.partition.topic), record, &batch, place);
         }
         Appending::new(records.len(), receiver)
     }
@@ -202,15 +236,15 @@ impl Appends {
 
     /// Replaces a producer that is broken for good.
     fn mend(&self) -> Result<(), String> {
-        let broken = |producer: &Option<Client>| {
-            producer.as_ref().is_some_and(|p| p.context().broken.load(Ordering::Acquire))
-        };
-        if !broken(&self.producer.read().unwrap_or_else(PoisonError::into_inner)) {
+        let producers = self.producers.read().unwrap_or_else(PoisonError::into_inner);
+        if producers.as_ref().is_none_or(Producers::are_whole) {
             return Ok(());
         }
-        let mut producer = self.producer.write().unwrap_or_else(PoisonError::into_inner);
-        if broken(&producer) {
-            let replaced = producer.replace(start(&self.cluster, self.timeout)?);
+        drop(producers);
+        let mut producers = self.producers.write().unwrap_or_else(PoisonError::into_inner);
+        let all = producers.iter_mut().flat_map(Producers::all);
+        for producer in all.filter(|producer| is_broken(producer)) {
+            let replaced = std::mem::replace(producer, start(&self.cluster, self.timeout)?);
             // Dropping it answers what it still holds, and blocks for that.
             std::thread::Builder::new()
                 .name("kafka-producer-end".to_owned())
@@ -222,15 +256,8 @@ impl Appends {
 
     /// Takes no more and blocks until all under way is answered.
     pub(super) fn close(&self) {
-        let closed = self.producer.write().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(producer) = closed else { return };
-        if let Err(error) = producer.flush(CLOSE_TIMEOUT) {
-            tracing::warn!(%error, "closing with appends whose outcome is unknown");
-            producer.purge(PurgeConfig::default().queue().inflight());
-            if let Err(error) = producer.flush(CLOSE_TIMEOUT) {
-                tracing::warn!(%error, "closing with appends that were not answered");
-            }
-        }
+        let closed = self.producers.write().unwrap_or_else(PoisonError::into_inner).take();
+        closed.iter().flat_map(|Producers { plans, others }| [plans, others]).for_each(end);
     }
 }
 
@@ -247,6 +274,17 @@ fn start(cluster: &Cluster, timeout: Option<Duration>) -> Result<Client, String>
             context: Context::default(),
         })
         .map_err(|error| format!("could not start a producer: {error}"))
+}
+
+/// Waits for what is under way, or has it answered as unknown.
+fn end(producer: &Client) {
+    if let Err(error) = producer.flush(CLOSE_TIMEOUT) {
+        tracing::warn!(%error, "closing with appends whose outcome is unknown");
+        producer.purge(PurgeConfig::default().queue().inflight());
+        if let Err(error) = producer.flush(CLOSE_TIMEOUT) {
+            tracing::warn!(%error, "closing with appends that were not answered");
+        }
+    }
 }
 
 /// Whether the record is certainly not on the log: the client never sent it, or a broker refused

@@ -16,7 +16,7 @@ const READ_ONLY: &str = "the log is open for reading only";
 /// The event log on a cluster.
 ///
 /// Three kinds of clients, since a fetch that waits at the end of the log holds up what else is
-/// asked on its connection: one that appends, one that asks for ends, and one for each reader.
+/// asked on its connection: those that append, one that asks for ends, and one for each reader.
 pub struct KafkaLog {
     cluster: Cluster,
     /// None: read only.
