@@ -24,6 +24,7 @@ pub mod planner_clock;
 pub mod publisher;
 pub mod replay;
 pub mod sabotage;
+mod sending;
 pub mod shard;
 pub mod shards;
 pub mod standing;

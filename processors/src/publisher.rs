@@ -15,8 +15,9 @@ use crate::failure::Failure;
 use crate::hub::Hub;
 use crate::known_outputs::Outputs;
 use crate::outputs::{encode, recycle};
+use crate::sending::{append, batches, bytes};
 use schemas::codec::Codec;
-use sinks::event_log::{AppendError, Appended, BATCH_BYTES_MAX, EventLog, NewRecord, ReadError};
+use sinks::event_log::{BATCH_BYTES_MAX, EventLog, NewRecord, ReadError};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +28,6 @@ const BATCH_BYTES: usize = BATCH_BYTES_MAX / 4;
 const BATCH_EVENTS: usize = BATCH_BYTES / 200;
 /// How soon what is held is looked for on the log again, unless something happens before.
 const LOOK: Duration = Duration::from_millis(100);
-/// Before outputs that the log did not take are sent again.
-const RESEND: Duration = Duration::from_millis(20);
 
 /// Outputs that are ready and not all on the log, of one epoch or of several that follow each other.
 struct Held {
@@ -54,6 +53,8 @@ pub struct Publisher {
     codec: Arc<Codec>,
     outputs: Outputs,
     held: VecDeque<Held>,
+    /// This process leads, and since it does it has looked which of what is held is on the log.
+    looked: bool,
 }
 
 enum Next {
@@ -79,7 +80,7 @@ impl Publisher {
         let last = outputs.tails.values().map(|tail| tail.epoch).max();
         hub.lock().outputs_at = Some(last.unwrap_or(0));
         hub.notify();
-        Ok(Self { hub, log, codec, outputs, held: VecDeque::new() })
+        Ok(Self { hub, log, codec, outputs, held: VecDeque::new(), looked: false })
     }
 
     /// Publishes until the hub fails, or stops and nothing is left.
@@ -90,12 +91,7 @@ impl Publisher {
         while let Some(next) = self.next() {
             match next {
                 Next::Finished(finished) => finished.into_iter().for_each(|epoch| self.hold(epoch)),
-                Next::Held => {
-                    self.outputs.catch_up()?;
-                    for held in &mut self.held {
-                        self.outputs.retain_missing(&mut held.records);
-                    }
-                }
+                Next::Held => self.look()?,
             }
             self.publish()?;
         }
@@ -136,13 +132,32 @@ impl Publisher {
         self.held.push_back(Held { epoch, events, records });
     }
 
-    /// Publishes what is held, in order, or as long as it is passive what is found on the log
-    /// stops being held.
-    fn publish(&mut self) -> Result<(), AppendError> {
+    /// Looks for what is held on the log; what is there is held no more.
+    fn look(&mut self) -> Result<(), ReadError> {
+        self.outputs.catch_up()?;
+        for held in &mut self.held {
+            self.outputs.retain_missing(&mut held.records);
+        }
+        Ok(())
+    }
+
+    /// Publishes what is held, in order, or as long as it is passive what was found on the log
+    /// stops being held. Who begins to lead looks first: the one before may have published it.
+    fn publish(&mut self) -> Result<(), Failure> {
+        let leads = !self.hub.lock().passive;
+        if leads && !self.looked {
+            self.look()?;
+        }
+        self.looked = leads;
         while let Some(mut held) = self.group() {
             let mut left = batches(std::mem::take(&mut held.records), BATCH_BYTES).into_iter();
             while let Some(batch) = left.next() {
-                let Some(appended) = append(&self.hub, self.log.as_ref(), &batch)? else {
+                let appended = match leads {
+                    true => append(&self.hub, self.log.as_ref(), &batch)?,
+                    false => None,
+                };
+                let Some(appended) = appended else {
+                    self.looked = false;
                     held.records = batch.into_iter().chain(left.flatten()).collect();
                     break;
                 };
@@ -172,7 +187,7 @@ impl Publisher {
     /// and a group that always grew never would.
     fn group(&mut self) -> Option<Held> {
         let mut group = self.held.pop_front()?;
-        if self.hub.lock().passive {
+        if !self.looked {
             return Some(group);
         }
         let mut bytes = bytes(&group.records);
@@ -200,143 +215,16 @@ fn take(queue: &mut VecDeque<Finished>) -> Vec<Finished> {
     queue.drain(..count).collect()
 }
 
-fn bytes(records: &[NewRecord]) -> usize {
-    records.iter().map(|record| record.key.len() + record.value.len()).sum()
-}
-
-/// Appends a batch and waits until it is durable: the next is not sent before, so that a batch
-/// which the log could not take for now may be sent again without falling behind another. None:
-/// it is not for this process to publish.
-fn append(
-    hub: &Hub,
-    log: &dyn EventLog,
-    batch: &[NewRecord],
-) -> Result<Option<Vec<Appended>>, AppendError> {
-    let mut told = false;
-    loop {
-        if hub.lock().passive {
-            return Ok(None);
-        }
-        let answers = log.append(batch.to_vec()).wait();
-        let refused =
-            |answer: &Result<_, AppendError>| matches!(answer, Err(AppendError::NotAppended(_)));
-        if !answers.iter().all(refused) {
-            return answers.into_iter().collect::<Result<_, _>>().map(Some);
-        }
-        let refusal = answers.into_iter().find_map(Result::err);
-        if !std::mem::replace(&mut told, true) {
-            tracing::warn!(records = batch.len(), ?refusal, "the log takes no outputs now");
-        }
-        let state = hub.lock();
-        if state.failed() || state.stopping {
-            // The next start publishes them.
-            return refusal.map_or(Ok(Some(Vec::new())), Err);
-        }
-        drop(hub.wait_for(state, RESEND));
-    }
-}
-
-/// Splits records, in order, so that none of the parts is over this many bytes.
-fn batches(records: Vec<NewRecord>, bytes_max: usize) -> Vec<Vec<NewRecord>> {
-    let mut batches: Vec<Vec<NewRecord>> = Vec::new();
-    let mut bytes = bytes_max;
-    for record in records {
-        let size = record.key.len() + record.value.len();
-        if bytes + size > bytes_max || batches.is_empty() {
-            batches.push(Vec::new());
-            bytes = 0;
-        }
-        bytes += size;
-        batches.last_mut().expect("one was pushed").push(record);
-    }
-    batches
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::epoch::{Dead, EpochInfo};
-    use bytes::Bytes;
+    use crate::sending::tests::{Full, outputs};
     use machines::message::{Cause, Context};
     use schemas::events::dead_letters::{DeadLetter, DeadLetterCause};
     use schemas::id::EventId;
     use schemas::time::Timestamp;
-    use schemas::topic::{Topic, TopicPartition};
-    use sinks::event_log::{Appending, OutputId, Reader, Record};
-    use std::sync::Mutex;
-
-    fn outputs(sizes: &[usize]) -> Vec<NewRecord> {
-        let partition = TopicPartition { topic: Topic::Orders, partition: 0 };
-        let record = |(n, size): (u32, &usize)| NewRecord {
-            partition,
-            key: Bytes::new(),
-            value: vec![0; *size].into(),
-            output_id: Some(OutputId { epoch: 1, n }),
-        };
-        (0..).zip(sizes).map(record).collect()
-    }
-
-    #[test]
-    fn a_large_epoch_is_split_in_order_and_nothing_is_lost() {
-        let records = outputs(&[4, 4, 3, 9, 1, 10]);
-        let split = batches(records.clone(), 10);
-        let sizes: Vec<Vec<usize>> = split
-            .iter()
-            .map(|batch| batch.iter().map(|record| record.value.len()).collect())
-            .collect();
-        assert_eq!(sizes, [vec![4, 4], vec![3], vec![9, 1], vec![10]]);
-        assert_eq!(split.concat(), records);
-        assert_eq!(batches(Vec::new(), 10), Vec::<Vec<NewRecord>>::new());
-    }
-
-    /// A log that takes nothing the first times, for fault injection.
-    #[derive(Default)]
-    struct Full {
-        refuses: usize,
-        /// The ids of each append.
-        asked: Mutex<Vec<Vec<(u64, u32)>>>,
-    }
-
-    /// A reader of a log where nothing stands.
-    struct Nothing;
-
-    impl Reader for Nothing {
-        fn read(&mut self, _: usize, _: &mut Vec<Record>) -> Result<(), ReadError> {
-            Ok(())
-        }
-        fn wait(&mut self, _: Duration) {}
-        fn position(&self, _: TopicPartition) -> u64 {
-            0
-        }
-    }
-
-    impl EventLog for Full {
-        fn append(&self, records: Vec<NewRecord>) -> Appending {
-            let mut asked = self.asked.lock().unwrap();
-            let ids = records.iter().flat_map(|record| record.output_id);
-            asked.push(ids.map(|id| (id.epoch, id.n)).collect());
-            let answer = if asked.len() <= self.refuses {
-                Err(AppendError::NotAppended("full".to_owned()))
-            } else {
-                Ok(Appended { offset: 0, appended_at: Timestamp(0) })
-            };
-            Appending::ready(vec![answer; records.len()])
-        }
-        fn ends(&self, partitions: &[TopicPartition]) -> Result<Vec<u64>, ReadError> {
-            Ok(vec![0; partitions.len()])
-        }
-        fn reader(&self, _: &[(TopicPartition, u64)]) -> Result<Box<dyn Reader>, ReadError> {
-            Ok(Box::new(Nothing))
-        }
-        fn close(&self) {}
-    }
-
-    #[test]
-    fn what_the_log_did_not_take_is_sent_again_and_ends_nothing() {
-        let log = Full { refuses: 2, ..Full::default() };
-        assert_eq!(append(&Hub::new(1), &log, &outputs(&[1, 2])).unwrap().unwrap().len(), 2);
-        assert_eq!(*log.asked.lock().unwrap(), vec![[(1, 0), (1, 1)]; 3]);
-    }
+    use sinks::event_log::OutputId;
 
     /// A finished epoch with one output: a dead letter.
     fn finished(epoch: u64) -> Finished {
@@ -395,5 +283,23 @@ mod tests {
             .map(|group| (group.epoch, group.events, group.records.len()))
             .collect();
         assert_eq!(groups, [(1, 10, 1), (3, 20, 2), (4, 10, 1)]);
+    }
+
+    /// As when an epoch is finished in the very moment in which this process begins to lead.
+    #[test]
+    fn who_begins_to_lead_looks_what_the_one_before_it_has_published() {
+        let (hub, log) = (Hub::new(1), Arc::new(Full::default()));
+        let codec = Arc::new(Codec::compiled());
+        let mut publisher =
+            Publisher::open(Arc::clone(&hub), Arc::<Full>::clone(&log), codec, &[]).unwrap();
+        hub.lock().passive = true;
+        [1, 2, 3].into_iter().for_each(|epoch| publisher.hold(finished(epoch)));
+        publisher.publish().unwrap();
+        let at = publisher.held[0].records[0].partition;
+        log.holds(at, &[OutputId { epoch: 1, n: 0 }, OutputId { epoch: 2, n: 0 }]);
+        hub.lock().passive = false;
+        publisher.hold(finished(4));
+        publisher.publish().unwrap();
+        assert_eq!(*log.asked.lock().unwrap(), [vec![(3, 0), (4, 0)]]);
     }
 }
