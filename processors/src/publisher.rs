@@ -276,6 +276,7 @@ mod tests {
         let codec = Arc::new(Codec::compiled());
         let mut publisher =
             Publisher::open(Hub::new(1), Arc::new(Full::default()), codec, &[]).unwrap();
+        publisher.looked = true;
         for (epoch, size) in (1..).zip([BATCH_BYTES + 1, 1, BATCH_BYTES - 1, 1]) {
             publisher.held.push_back(Held { epoch, events: 10, records: outputs(&[size]) });
         }

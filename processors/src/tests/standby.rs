@@ -88,6 +88,13 @@ impl Process {
         self.engine.wait_until(done).unwrap();
     }
 
+    /// Waits until all is done that was said, and nothing is left over.
+    fn has_nothing_to_plan(&self) {
+        let done = |state: &State| state.finished == state.plans.epoch();
+        let idle = |state: &State| done(state) && state.waiting() == 0 && state.left == 0;
+        self.engine.wait_until(idle).unwrap();
+    }
+
     /// Waits until it has read so much of the plan topic.
     fn has_read(&self, end: u64) {
         self.engine.wait_until(|state| state.plans_read_to >= end).unwrap();
@@ -226,7 +233,7 @@ fn who_takes_over_publishes_what_the_leader_did_not_get_to() {
     second.has_applied(said);
     assert_eq!(each_output_once(log.as_ref()), 0, "a follower publishes nothing");
     // Its clock stands still: it has nothing more to plan.
-    first.engine.wait_until(|state| state.waiting() == 0 && state.left == 0).unwrap();
+    first.has_nothing_to_plan();
     second.has_read(log.ends(&[EPOCHS]).unwrap()[0]);
 
     second.is(Standing::Follows);
@@ -289,6 +296,8 @@ fn who_has_no_views_takes_over_like_any_other() {
     let second = Process::without_views(&log, Role::StandsBy);
     second.is(Standing::Waits);
     let mut said = say(log.as_ref(), &steps[0]);
+    // With its outputs: what it had not published yet, both might.
+    first.has_applied(said);
     second.has_applied(said);
     second.is(Standing::Follows);
     let status = second.engine.status();

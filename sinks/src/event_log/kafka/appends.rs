@@ -27,6 +27,7 @@ use rdkafka::producer::{
 };
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -40,6 +41,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// What a record costs in the client's memory besides its key and value.
 const OVERHEAD_BYTES: usize = 256;
 const CLOSED: &str = "the log is closed";
+const SILENT: &str = "earlier appends wait for the brokers to answer";
 
 type Client = ThreadedProducer<Deliveries>;
 
@@ -194,9 +196,7 @@ impl Appends {
         let Some(producers) = &*producers else {
             return refused(CLOSED);
         };
-        if !self.asked(records.iter().map(|record| record.partition)) {
-            return refused("earlier appends wait for the brokers to answer");
-        }
+        let silent = self.asked(records.iter().map(|record| record.partition));
         let (sender, receiver) = oneshot::channel();
         let unanswered = Err(AppendError::Unknown("no answer yet".to_owned()));
         let batch = Arc::new(Batch {
@@ -207,18 +207,23 @@ impl Appends {
             pulse: Arc::clone(&self.pulse),
         });
         for (place, record) in records.iter().enumerate() {
-            self.send(producers.of(record.partition.topic), record, &batch, place);
+            if silent.contains(&record.partition) {
+                batch.answer(place, Err(AppendError::NotAppended(SILENT.to_owned())));
+            } else {
+                self.send(producers.of(record.partition.topic), record, &batch, place);
+            }
         }
         Appending::new(records.len(), receiver)
     }
 
-    /// Notes that records go to these partitions, unless callers would wait for one that is silent.
-    fn asked(&self, of: impl Iterator<Item = TopicPartition> + Clone) -> bool {
+    /// Notes that records go to these partitions; gives those that are silent, if callers wait: to
+    /// them none go.
+    fn asked(&self, of: impl Iterator<Item = TopicPartition> + Clone) -> HashSet<TopicPartition> {
         if self.timeout.is_some() {
-            return self.pulse.asked_if_heard(of);
+            return self.pulse.asked_but_silent(of);
         }
         self.pulse.asked(of);
-        true
+        HashSet::new()
     }
 
     fn send(&self, producer: &Client, record: &NewRecord, batch: &Arc<Batch>, place: usize) {

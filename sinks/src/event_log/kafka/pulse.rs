@@ -6,7 +6,7 @@
 
 use crate::clock::Clock;
 use schemas::topic::TopicPartition;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -40,16 +40,19 @@ impl Pulse {
         of.for_each(|at| partitions.entry(at).or_default().ask(now));
     }
 
-    /// The same, unless nothing more should be sent to one of them for now. Of callers who come
-    /// together one is the first.
-    pub(super) fn asked_if_heard(&self, of: impl Iterator<Item = TopicPartition> + Clone) -> bool {
+    /// The same, but for partitions to which nothing more should be sent for now: gives those. Of
+    /// callers who come together one is the first.
+    pub(super) fn asked_but_silent(
+        &self,
+        of: impl Iterator<Item = TopicPartition> + Clone,
+    ) -> HashSet<TopicPartition> {
         let (now, mut partitions) = self.lock();
-        let is_silent = |at| partitions.get(&at).is_some_and(|waiting| waiting.is_silent(now));
-        let heard = !of.clone().any(is_silent);
-        if heard {
-            of.for_each(|at| partitions.entry(at).or_default().ask(now));
+        let is_silent = |at: &_| partitions.get(at).is_some_and(|waiting| waiting.is_silent(now));
+        let silent: HashSet<_> = of.clone().filter(is_silent).collect();
+        for at in of.filter(|at| !silent.contains(at)) {
+            partitions.entry(at).or_default().ask(now);
         }
-        heard
+        silent
     }
 
     /// A record is no more under way; whether its broker was heard of it.
@@ -99,7 +102,7 @@ mod tests {
     }
 
     fn asked(pulse: &Pulse, at: TopicPartition) -> bool {
-        pulse.asked_if_heard([at].into_iter())
+        pulse.asked_but_silent([at].into_iter()).is_empty()
     }
 
     #[test]
@@ -111,12 +114,15 @@ mod tests {
         assert!(asked(&pulse, AT));
         pass(1);
         assert!(!asked(&pulse, AT) && asked(&pulse, OTHER));
-        assert!(!pulse.asked_if_heard([OTHER, AT].into_iter()), "one of them is silent");
+        let silent = pulse.asked_but_silent([OTHER, AT, OTHER].into_iter());
+        assert_eq!(silent, HashSet::from([AT]));
         pulse.answered(AT, true);
         assert!(asked(&pulse, AT), "the other one is on its way, and something was heard");
+        for at in [AT, AT, OTHER, OTHER, OTHER] {
+            pulse.answered(at, true);
+        }
         pass(2_000);
-        pulse.answered(OTHER, true);
-        assert!(asked(&pulse, OTHER), "what was refused is not on its way");
+        assert!(asked(&pulse, AT) && asked(&pulse, OTHER), "what was refused is not on its way");
     }
 
     #[test]

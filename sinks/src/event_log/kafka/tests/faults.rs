@@ -60,6 +60,23 @@ fn what_no_broker_answers_for_is_unknown_and_later_appends_are_served() {
 }
 
 #[test]
+fn what_would_wait_for_a_silent_partition_is_refused_alone() {
+    let mock = mock(SOON);
+    let other = TopicPartition { partition: AT.partition + 1, ..AT };
+    assert_eq!(answer(&mock, "first"), Ok(0));
+    mock.mock.broker_down(1).unwrap();
+    assert!(matches!(answer(&mock, "lost?"), Err(AppendError::Unknown(_))));
+    let tries = mock.appends.append(&[record("tries")]);
+    let elsewhere = NewRecord { partition: other, ..record("elsewhere") };
+    let both = mock.appends.append(&[record("refused"), elsewhere]);
+    mock.mock.broker_up(1).unwrap();
+    let answers = both.wait();
+    assert!(matches!(answers[0], Err(AppendError::NotAppended(_))), "{answers:?}");
+    assert!(matches!(answers[1], Ok(_) | Err(AppendError::Unknown(_))), "{answers:?}");
+    assert_eq!(tries.wait().len(), 1);
+}
+
+#[test]
 fn what_a_broker_refuses_is_not_appended() {
     let mock = mock(PATIENCE);
     let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
