@@ -59,6 +59,8 @@ pub(super) fn producer(cluster: &Cluster, timeout: Option<Duration>) -> ClientCo
     config.set("retry.backoff.ms", "20");
     config.set("retry.backoff.max.ms", "250");
     // What comes while earlier batches are under way shares the next one; nothing waits for more.
+    // A decision waits for two appends, the action's and its plan's, and so twice for a linger:
+    // docs/status.md has figures.
     config.set("linger.ms", "0");
     config.set("batch.size", "262144");
     config.set("compression.codec", "lz4");
