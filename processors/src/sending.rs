@@ -67,7 +67,7 @@ pub(crate) mod tests {
     use schemas::time::Timestamp;
     use schemas::topic::{Topic, TopicPartition};
     use sinks::event_log::{Appending, OutputId, ReadError, Reader, Record};
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     pub(crate) fn outputs(sizes: &[usize]) -> Vec<NewRecord> {
         let partition = TopicPartition { topic: Topic::Orders, partition: 0 };
@@ -87,7 +87,7 @@ pub(crate) mod tests {
         /// The ids of each append.
         pub(crate) asked: Mutex<Vec<Vec<(u64, u32)>>>,
         /// What somebody else has appended.
-        there: Mutex<Vec<Record>>,
+        there: Arc<Mutex<Vec<Record>>>,
     }
 
     impl Full {
@@ -105,12 +105,12 @@ pub(crate) mod tests {
         }
     }
 
-    /// Reads what is there.
-    struct There(Vec<Record>);
+    /// Reads what is there, once.
+    struct There(Arc<Mutex<Vec<Record>>>);
 
     impl Reader for There {
         fn read(&mut self, _: usize, records: &mut Vec<Record>) -> Result<(), ReadError> {
-            records.append(&mut self.0);
+            records.append(&mut self.0.lock().unwrap());
             Ok(())
         }
         fn wait(&mut self, _: Duration) {}
@@ -135,7 +135,7 @@ pub(crate) mod tests {
             Ok(vec![0; partitions.len()])
         }
         fn reader(&self, _: &[(TopicPartition, u64)]) -> Result<Box<dyn Reader>, ReadError> {
-            Ok(Box::new(There(self.there.lock().unwrap().clone())))
+            Ok(Box::new(There(Arc::clone(&self.there))))
         }
         fn close(&self) {}
     }
