@@ -2,15 +2,16 @@
 //! them, what was acknowledged is there, nothing is done twice, and the audit is clean.
 //!
 //! Each test has brokers of its own, by the script that `WATERMART_TEST_SERVERS` names. Two brokers
-//! run at a time, for these tests wait more than they work; three, of one test, run alone.
+//! run at a time, for these tests wait more than they work; three, of one test, run alone (and, by its
+//! name, last: whoever waits for all places keeps a thread from the other tests).
 
 mod doubles;
-mod leader;
 mod outage;
 mod paused;
 mod proxied;
 mod proxy;
 mod refused;
+mod three;
 
 use crate::servers::told;
 use crate::shop::{Answer, Ask, Caller, Shop, command, run};
