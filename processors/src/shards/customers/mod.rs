@@ -50,7 +50,6 @@ use orders::Unsettled;
 use press::{Origin, Press};
 use schemas::id::CustomerId;
 use schemas::time::Timestamp;
-use sinks::view_store::rows::Row;
 use std::collections::VecDeque;
 use timers::Timers;
 
@@ -139,20 +138,5 @@ impl Customers {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.timers.next()
-    }
-
-    /// Takes the rows that changed since the last call, each key once. Not called when views are
-    /// off; then [`Customers::forget_rows`] is.
-    pub fn take_rows(&mut self, context: &Context, rows: &mut Vec<Row>) {
-        rows::take(self, context, rows);
-        self.forget_rows();
-    }
-
-    /// Drops the record of what changed.
-    pub fn forget_rows(&mut self) {
-        if self.orders.unsaved.is_kept() {
-            self.unsaved_carts.extend_from_slice(&self.press.carts);
-        }
-        self.press.forget();
     }
 }

@@ -18,7 +18,24 @@ use sinks::view_store::rows::{
 };
 use std::sync::LazyLock;
 
-pub(super) fn take(customers: &mut Customers, context: &Context, rows: &mut Vec<Row>) {
+impl Customers {
+    /// Takes the rows that changed since the last call, each key once. Not called when views are
+    /// off; then [`Customers::forget_rows`] is.
+    pub fn take_rows(&mut self, context: &Context, rows: &mut Vec<Row>) {
+        take(self, context, rows);
+        self.forget_rows();
+    }
+
+    /// Drops the record of what changed.
+    pub fn forget_rows(&mut self) {
+        if self.orders.unsaved.is_kept() {
+            self.unsaved_carts.extend_from_slice(&self.press.carts);
+        }
+        self.press.forget();
+    }
+}
+
+fn take(customers: &mut Customers, context: &Context, rows: &mut Vec<Row>) {
     let press = &mut customers.press;
     // Stable: within an order the order of the decisions stays.
     press.noted.sort_by_key(|noted| noted.order);
