@@ -12,6 +12,7 @@ mod crash;
 mod doctor;
 mod edge;
 mod journeys;
+mod kills;
 mod problems;
 mod sabotage;
 mod servers;

@@ -115,8 +115,10 @@ impl Shop {
         arguments: &[&str],
         log: impl Into<Stdio>,
     ) -> Self {
+        let any_port = if arguments.contains(&"--port") { &[][..] } else { &["--port", "0"] };
         let mut process = command(data)
-            .args([part, "--port", "0", "--json"])
+            .args([part, "--json"])
+            .args(any_port)
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(log)
