@@ -75,7 +75,7 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// From now on they are made this often.
+    /// From now on they are made this often; with 0, behind each epoch, and the next waits for it.
     pub const fn make(&mut self, every: Duration, now: Duration, epoch: u64) {
         (self.every, self.begun_at, self.begun_epoch) = (Some(every), now, epoch);
     }
@@ -90,6 +90,9 @@ impl Checkpoints {
     pub fn begin(&mut self, epoch: u64, records: u64, now: Duration) -> bool {
         let Some(every) = self.every else { return false };
         self.records += records;
+        if every.is_zero() {
+            return !std::mem::replace(&mut self.running, true);
+        }
         let time = now.saturating_sub(self.begun_at) >= every;
         let idle = self.records == 0 && epoch - self.begun_epoch < IDLE_EPOCHS_MAX;
         if self.running || idle || !(time || self.records >= RECORDS_MAX) {
@@ -114,6 +117,12 @@ impl Checkpoints {
     pub fn take_last(&mut self) -> Option<Vec<Snapshot>> {
         let last: Option<Vec<_>> = self.last.iter_mut().map(Option::take).collect();
         last.filter(|last| !last.is_empty())
+    }
+
+    /// Whether the next epoch waits for one to be whole.
+    #[must_use]
+    pub const fn hold_up(&self) -> bool {
+        self.running && matches!(self.every, Some(Duration::ZERO))
     }
 
     /// Whether one was begun and is not whole yet.

@@ -3,7 +3,11 @@
 
 use super::determinism::{AS_WRITTEN, Outcome, SEED, STEPS, replay, replay_behind, written};
 use super::history::{Scribe, Step, steps};
+use crate::checkpoints::restored::Restored;
 use crate::failure::Failure;
+use crate::shards::products::Products;
+use sinks::checkpoint_store::CheckpointStore;
+use sinks::event_log::embedded::FileLog;
 use sinks::schema_registry::Schemas;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +15,7 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// As often as the keeper can; and at each stop.
+/// Behind each epoch.
 const ALWAYS: Option<Duration> = Some(Duration::ZERO);
 /// At each stop alone.
 const AT_STOPS: Option<Duration> = Some(Duration::MAX);
@@ -67,6 +71,59 @@ fn a_start_from_a_checkpoint_changes_nothing_with_any_number_of_workers() {
         // Each start goes on where the last one stopped, unless messages were left over there.
         assert!(epochs_done < 2 * steps.len(), "{epochs_done} epochs done, stops at {stops:?}");
     }
+}
+
+/// As a crash leaves it that comes before any later checkpoint: outputs and rows are further on.
+#[test]
+fn every_checkpoint_leads_to_the_same() {
+    let steps = steps(SEED, STEPS);
+    let reference = reference(&steps);
+    let dir = TempDir::new().unwrap();
+    Scribe::new().write(&dir.path().join("log"), &steps, AS_WRITTEN);
+    let first = replay_from(dir.path(), 2, ALWAYS).unwrap();
+    check(&first, &reference, "the run that made them");
+    let manifests = dir.path().join("checkpoints/manifests");
+    let mut names: Vec<_> =
+        fs::read_dir(&manifests).unwrap().map(|file| file.unwrap().path()).collect();
+    names.sort_unstable();
+    assert_eq!(names.len(), steps.len(), "one behind each epoch");
+    let (mut with_messages, mut with_lines) = (0, 0);
+    for (round, newest) in names.iter().enumerate().rev().step_by(2) {
+        for later in &names[round + 1..] {
+            fs::remove_file(later).ok();
+        }
+        let (messages, lines) = waiting_in(dir.path());
+        with_messages += usize::from(messages);
+        with_lines += usize::from(lines);
+        let outcome = replay_from(dir.path(), 1 + round % 3, AT_STOPS).unwrap();
+        check(&outcome, &reference, &format!("from {}", newest.display()));
+        assert_eq!(outcome.digests.len(), steps.len() - round - 1, "it goes on from there");
+        // Its own, at its stop.
+        for file in fs::read_dir(&manifests).unwrap() {
+            let file = file.unwrap().path();
+            if file > *newest {
+                fs::remove_file(file).unwrap();
+            }
+        }
+    }
+    assert!(
+        with_messages > 1 && with_lines > 1,
+        "{with_messages} and {with_lines} of {}",
+        names.len()
+    );
+}
+
+/// Whether the newest checkpoint has messages that enter the next epoch, and lines that wait for
+/// units.
+fn waiting_in(dir: &Path) -> (bool, bool) {
+    let store = CheckpointStore::open_folder(&dir.join("checkpoints")).unwrap();
+    let log = FileLog::open_read_only(&dir.join("log")).unwrap();
+    let restored = Restored::newest(&store, &log, None, true).unwrap().unwrap();
+    let mut products = Products::new(0, 0, 1);
+    restored.of_worker((0, 1), |kind, value| products.load(kind, value)).unwrap();
+    products.end_load();
+    let dump = String::from_utf8(products.dump()).unwrap();
+    (!restored.left.is_empty(), dump.contains(" waiting "))
 }
 
 /// A shop that was stopped after 20, 30 and 40 steps, with a checkpoint each time.

@@ -35,6 +35,8 @@ use std::time::Duration;
 
 const PRODUCTS: u64 = 12;
 const CUSTOMERS: u64 = 40;
+/// Orders that each wait for the one before.
+const CHAIN: u64 = 17;
 const STEP: Duration = Duration::from_millis(500);
 const TIMEOUT_MS: i64 = 5_000;
 const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
@@ -84,6 +86,11 @@ pub(super) fn steps(seed: u64, count: usize) -> Vec<Step> {
         }
         writer.cart(step);
         writer.stock(step);
+        match step % 12 {
+            6 => writer.last_units(),
+            7 => writer.chain(),
+            _ => {}
+        }
         steps.push(std::mem::take(&mut writer.records));
     }
     steps.extend((0..14).map(|_| Vec::new())); // Timers run out.
@@ -212,6 +219,31 @@ impl Writer {
             currency: usd(),
             region: RegionId(id("r", self.draw(2))),
             payment_method: PaymentMethod(id("tok_", 1)),
+        }
+    }
+
+    /// One unit of each of the products that [`Writer::chain`] asks for.
+    fn last_units(&mut self) {
+        for link in 0..=CHAIN {
+            self.list(PRODUCTS + link, 500);
+            self.receive(PRODUCTS + link, 0, 1);
+        }
+    }
+
+    /// Orders that want the last unit of two products each, one of them that of the order before:
+    /// every second one gets them, and each waits for the decision of the one before it, for more
+    /// rounds than an epoch has.
+    fn chain(&mut self) {
+        for link in 0..CHAIN {
+            let mut checkout = self.checkout();
+            let customer_id = CustomerId(id("chained", 0));
+            checkout.customer_id = customer_id;
+            checkout.order_id = OrderId::new(customer_id.0.group(), checkout.order_id.to_bytes());
+            let line =
+                |product| OrderLine { product_id: product_id(product), quantity: 1, price: 500 };
+            let products = [PRODUCTS + link, PRODUCTS + link + 1];
+            checkout.lines = Some(products.map(line).into());
+            self.say(customer_id.0, checkout.into());
         }
     }
 
