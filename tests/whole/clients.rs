@@ -1,7 +1,6 @@
 //! Programs that are not ours read what we write and write what we read, by the schema registry:
 //! `tests/clients/registry.py` with the clients from PyPI. Needs a registry and their interpreter.
 
-use crate::servers;
 use bytes::Bytes;
 use processors::engine::{Engine, Options, Parts, Role};
 use schemas::envelope::{self, Envelope};
@@ -15,7 +14,6 @@ use schemas::topic::{Topic, TopicPartition};
 use serde_json::{Value, json};
 use sinks::clock::Clock;
 use sinks::event_log::embedded::{Durability, FileLog};
-use sinks::event_log::kafka::{self, KafkaLog};
 use sinks::event_log::{EventLog, NewRecord, Record};
 use sinks::schema_registry::{Location, Schemas};
 use sinks::view_store::embedded::EmbeddedViews;
@@ -29,10 +27,15 @@ use tempfile::TempDir;
 const AT: Timestamp = Timestamp(1_795_426_200_125);
 const EVENT_ID: &str = "11111111111111111111111111111111";
 
+#[expect(clippy::disallowed_methods, reason = "a test's servers are given by their script")]
+fn given(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("set {name}: see compose/"))
+}
+
 /// Runs the program, and gives what it prints, by line.
 fn python(arguments: &[&str], input: &str) -> Vec<String> {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/registry.py");
-    let mut child = Command::new(servers::python())
+    let mut child = Command::new(given("WATERMART_TEST_PYTHON"))
         .arg(program)
         .args(arguments)
         .stdin(Stdio::piped())
@@ -126,29 +129,10 @@ fn decided(log: &Arc<dyn EventLog>, schemas: &Schemas) -> Vec<Record> {
     records
 }
 
-fn files(_: &str, data: &Path) -> Arc<dyn EventLog> {
-    let log = FileLog::open(&data.join("log"), Clock::system(), Durability::NotDurable);
-    Arc::new(log.unwrap())
-}
-
-fn brokers(namespace: &str, _: &Path) -> Arc<dyn EventLog> {
-    let cluster = format!("{}/{namespace}", servers::brokers()).parse().unwrap();
-    let connect_timeout = Duration::from_secs(30);
-    let options = kafka::Options { connect_timeout, single_broker: true, append_timeout: None };
-    Arc::new(KafkaLog::open(&cluster, options).unwrap())
-}
-
 #[test]
 #[ignore = "needs servers: compose/servers test"]
 fn a_checkout_of_another_program_is_decided_and_it_reads_the_decision() {
-    for log in [files, brokers] {
-        is_decided_and_read(log);
-    }
-}
-
-/// On a log of this namespace and directory.
-fn is_decided_and_read(log: fn(&str, &Path) -> Arc<dyn EventLog>) {
-    let (data, url) = (TempDir::new().unwrap(), servers::registry());
+    let (data, url) = (TempDir::new().unwrap(), given("WATERMART_TEST_REGISTRY_URL"));
     let namespace = data.path().file_name().unwrap().to_str().unwrap().replace('.', "clients-");
     let location: Location = url.parse().unwrap();
     let schemas =
@@ -165,7 +149,8 @@ fn is_decided_and_read(log: fn(&str, &Path) -> Arc<dyn EventLog>) {
     let ours = schemas.codec.decode(&encoded(&schemas, &checkout)).unwrap();
     assert_eq!(schemas.decode(&written).unwrap(), ours);
 
-    let log = log(&namespace, data.path());
+    let log = FileLog::open(&data.path().join("log"), Clock::system(), Durability::NotDurable);
+    let log: Arc<dyn EventLog> = Arc::new(log.unwrap());
     let record = NewRecord {
         partition: TopicPartition::of_group(Topic::CustomerActions, customer_id.0.group()),
         key: Bytes::from_static(b"c-4711"),
@@ -192,7 +177,7 @@ fn is_decided_and_read(log: fn(&str, &Path) -> Arc<dyn EventLog>) {
 #[test]
 #[ignore = "needs servers: compose/servers test"]
 fn another_program_reads_our_checkout_as_it_was_written() {
-    let (data, url) = (TempDir::new().unwrap(), servers::registry());
+    let (data, url) = (TempDir::new().unwrap(), given("WATERMART_TEST_REGISTRY_URL"));
     let namespace = data.path().file_name().unwrap().to_str().unwrap().replace('.', "clients-");
     let location: Location = url.parse().unwrap();
     let schemas =

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use machines::message::ToCustomer;
 use schemas::topic::{GROUPS, Topic, TopicPartition};
 use sinks::checkpoint_store::{CheckpointStore, StoreError};
-use sinks::event_log::EventLog;
+use sinks::event_log::{EventLog, Record};
 use sinks::view_store::Mark;
 use std::time::Duration;
 
@@ -163,23 +163,28 @@ fn read_state(store: &CheckpointStore, manifest: Manifest) -> Result<Restored, U
 /// Checkpoints of plans that are not on the log stop the start.
 fn check_log(manifest: &Manifest, log: &dyn EventLog) -> Result<(), Failure> {
     let offset = manifest.plans.last_offset();
-    let is_there = log.ends(&[EPOCHS])?[0] > offset && {
-        let (mut reader, mut records) = (log.reader(&[(EPOCHS, offset)])?, Vec::new());
-        reader.read(PLAN_BYTES, &mut records)?;
-        while records.is_empty() {
-            reader.wait(WAIT_MAX);
-            reader.read(PLAN_BYTES, &mut records)?;
-        }
-        records[0].value == manifest.plans.last_bytes()
-    };
+    let is_there = log.ends(&[EPOCHS])?[0] > offset
+        && first_from(log, offset)?.value == manifest.plans.last_bytes();
     if is_there {
-        return Ok(());
+        // A log that has lost its front is refused, though this start would not read it.
+        return first_from(log, 0).map(drop);
     }
     Err(Failure::HistoryRedone(format!(
         "history was redone: the checkpoints know a plan of epoch {} that is not on the log; \
          remove the views and the checkpoints to rebuild them, or restore the log they belong to",
         manifest.epoch
     )))
+}
+
+/// The first record from this place on of the plan topic, where there is one.
+fn first_from(log: &dyn EventLog, offset: u64) -> Result<Record, Failure> {
+    let (mut reader, mut records) = (log.reader(&[(EPOCHS, offset)])?, Vec::new());
+    reader.read(PLAN_BYTES, &mut records)?;
+    while records.is_empty() {
+        reader.wait(WAIT_MAX);
+        reader.read(PLAN_BYTES, &mut records)?;
+    }
+    Ok(records.swap_remove(0))
 }
 
 /// Views that know another history than the checkpoints stop the start.
