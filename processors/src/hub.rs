@@ -343,7 +343,7 @@ impl State {
         }
         if let Some(begun) = begun {
             let info = info.clone();
-            self.checkpoints.taken = Some(Taken { begun, info, digests, snapshots });
+            self.checkpoints.taken = Some(Taken { begun, info, snapshots });
         }
         self.spooled += weight(&events) + rows.len();
         self.finished = epoch;

@@ -9,8 +9,11 @@ pub fn discard(hub: &Hub) {
     let mut state = hub.lock();
     state.outputs_at = Some(0);
     hub.notify();
-    while !(state.failed() || state.stopping && state.worker_done()) {
+    while !state.failed() {
         let Some(finished) = state.to_publish.pop_front() else {
+            if state.stopping && state.worker_done() {
+                break;
+            }
             state = hub.wait(state);
             continue;
         };
@@ -21,4 +24,6 @@ pub fn discard(hub: &Hub) {
         state.set_published(epoch, events);
         hub.notify();
     }
+    state.checkpoints.all_published();
+    hub.notify();
 }

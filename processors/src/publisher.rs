@@ -95,6 +95,8 @@ impl Publisher {
             }
             self.publish()?;
         }
+        self.hub.lock().checkpoints.all_published();
+        self.hub.notify();
         Ok(())
     }
 
@@ -152,10 +154,8 @@ impl Publisher {
         while let Some(mut held) = self.group() {
             let mut left = batches(std::mem::take(&mut held.records), BATCH_BYTES).into_iter();
             while let Some(batch) = left.next() {
-                let appended = match leads {
-                    true => append(&self.hub, self.log.as_ref(), &batch)?,
-                    false => None,
-                };
+                let appended =
+                    if leads { append(&self.hub, self.log.as_ref(), &batch)? } else { None };
                 let Some(appended) = appended else {
                     self.looked = false;
                     held.records = batch.into_iter().chain(left.flatten()).collect();
@@ -166,7 +166,7 @@ impl Publisher {
             if held.records.is_empty() {
                 let mut state = self.hub.lock();
                 state.set_published(held.epoch, held.events);
-                if state.checkpoints.is_running() {
+                if state.checkpoints.are_made() {
                     state.checkpoints.outputs = Arc::new(self.outputs.positions());
                 }
                 drop(state);

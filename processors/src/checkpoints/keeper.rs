@@ -18,12 +18,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a checkpoint is made.
-pub const EVERY: Duration = Duration::from_secs(5);
 /// Before the store is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// What no newer checkpoint needs is kept for so long: a start may be reading it.
 const GRACE_MS: i64 = 10 * 60 * 1000;
+/// Old manifests that are removed together: each time all that are kept must be read.
+const COLLECTED_MIN: usize = 12;
 /// Checkpoints that are kept whatever their age: the newest may turn out damaged.
 const MANIFESTS_MIN: usize = 3;
 
@@ -93,7 +93,7 @@ impl Keeper {
 
     /// Makes a checkpoint of it.
     fn keep(&mut self, taken: Taken) -> Result<(), End> {
-        let Taken { begun, info, digests, snapshots } = taken;
+        let Taken { begun, info, snapshots } = taken;
         let epoch = info.context.epoch;
         let mut run = Run::default();
         for snapshot in snapshots {
@@ -116,7 +116,6 @@ impl Keeper {
             outputs: outputs.to_vec(),
             skips: begun.skips,
             drained: begun.drained,
-            digests,
             runs: self.runs.clone(),
         };
         let (path, bytes) = (manifest.path(), Bytes::from(manifest.to_bytes()));
@@ -155,16 +154,19 @@ impl Keeper {
     }
 
     /// Waits until all that this epoch gave is published and with the views. A stop finishes what
-    /// is open, so it is waited for then too.
+    /// is open, so it is waited for then too; but not for what somebody else is to publish.
     fn wait_out(&self, epoch: u64) -> Result<(), End> {
         let mut state = self.hub.lock();
-        while state.checkpoints.on_log < epoch || state.viewed < epoch {
+        loop {
+            let on_log = state.checkpoints.is_on_log(epoch).ok_or(End::Stopped)?;
             if state.failed() {
                 return Err(End::Stopped);
             }
+            if on_log && state.viewed >= epoch {
+                return Ok(());
+            }
             state = self.hub.wait(state);
         }
-        Ok(())
     }
 
     /// Merges what is worth merging; the next checkpoint is made of that.
@@ -191,7 +193,7 @@ impl Keeper {
             .iter()
             .enumerate()
             .partition(|(place, listed)| *place < spare && is_old(listed));
-        if old.is_empty() {
+        if old.len() < COLLECTED_MIN {
             return Ok(());
         }
         let mut needed: BTreeSet<String> =

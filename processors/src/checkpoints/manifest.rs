@@ -3,7 +3,6 @@
 //!
 //! On the store it is a line of JSON and the hash of that line.
 
-use crate::epoch::OPERATORS;
 use crate::plan::PlanTopic;
 use schemas::hash::hash128;
 use schemas::time::Timestamp;
@@ -41,8 +40,6 @@ pub struct Manifest {
     pub skips: Vec<(TopicPartition, u64)>,
     /// The generation under which an operator ended planning.
     pub drained: Option<u64>,
-    /// The epoch's digests.
-    pub digests: [u64; OPERATORS],
     /// Files of state, from the oldest to the newest; the last run is this checkpoint's own.
     pub runs: Vec<Run>,
 }

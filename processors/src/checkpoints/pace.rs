@@ -2,7 +2,7 @@
 
 use super::manifest::{InputPosition, OutputPosition};
 use super::snapshot::Snapshot;
-use crate::epoch::{EpochInfo, OPERATORS};
+use crate::epoch::EpochInfo;
 use crate::plan::PlanTopic;
 use schemas::time::Timestamp;
 use schemas::topic::TopicPartition;
@@ -35,8 +35,6 @@ pub struct Taken {
     pub begun: Begun,
     /// What all who read a finished epoch need to know.
     pub info: EpochInfo,
-    /// The epoch's digests.
-    pub digests: [u64; OPERATORS],
     /// By worker.
     pub snapshots: Vec<Snapshot>,
 }
@@ -70,6 +68,8 @@ pub struct Checkpoints {
     pub kept: Option<Kept>,
     /// Epochs up to here are published: not just held for who leads.
     pub on_log: u64,
+    /// Nothing more is published here, nor seen on the log.
+    over: bool,
     /// How far output partitions are known, as of some moment.
     pub outputs: Arc<Vec<OutputPosition>>,
 }
@@ -119,16 +119,25 @@ impl Checkpoints {
         last.filter(|last| !last.is_empty())
     }
 
+    /// The publisher has ended. What it still held, as one that follows may, is never out.
+    pub const fn all_published(&mut self) {
+        self.over = true;
+    }
+
+    /// Whether this epoch's outputs are on the log; none: they will not be, as far as this process
+    /// can see.
+    #[must_use]
+    pub const fn is_on_log(&self, epoch: u64) -> Option<bool> {
+        match self.on_log >= epoch {
+            false if self.over => None,
+            on_log => Some(on_log),
+        }
+    }
+
     /// Whether the next epoch waits for one to be whole.
     #[must_use]
     pub const fn hold_up(&self) -> bool {
         self.running && matches!(self.every, Some(Duration::ZERO))
-    }
-
-    /// Whether one was begun and is not whole yet.
-    #[must_use]
-    pub const fn is_running(&self) -> bool {
-        self.running
     }
 
     /// The one that was begun is whole.

@@ -4,7 +4,7 @@
 use super::manifest::InputPosition;
 use super::pace::{Begun, Kept, Taken};
 use super::restored::Restored;
-use crate::epoch::{EpochInfo, OPERATORS};
+use crate::epoch::EpochInfo;
 use crate::hub::State;
 use machines::message::Context;
 use schemas::time::Timestamp;
@@ -44,8 +44,7 @@ impl State {
             hash: self.plans.hash()?,
             applied: Arc::clone(&self.applied),
         };
-        let digests = self.digests.ours.get(&epoch).copied().unwrap_or([0; OPERATORS]);
-        Some(Taken { begun: self.behind_last_plan(), info, digests, snapshots })
+        Some(Taken { begun: self.behind_last_plan(), info, snapshots })
     }
 
     /// A worker has loaded its state, whose earliest timer is this. When all have, the files are
@@ -71,6 +70,7 @@ impl State {
         let epoch = manifest.epoch;
         (self.finished, self.published, self.viewed) = (epoch, epoch, epoch);
         self.checkpoints.on_log = epoch;
+        self.checkpoints.outputs = Arc::new(manifest.outputs.clone());
         self.digests.from = epoch;
         self.left = restored.left.len();
         let mut applied = vec![0; self.inputs.len()];

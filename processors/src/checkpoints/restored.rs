@@ -108,7 +108,9 @@ impl Restored {
             let kind = kind.ok_or("an entry of a kind that this build does not know")?;
             value.map_or(Ok(()), |value| with(kind, value)).map_err(|error| error.to_string())
         });
-        loaded.map_err(|error| Failure::Damaged(error.to_string()))
+        loaded.map_err(|error| {
+            Failure::Damaged(format!("{error}; remove the checkpoints to replay the log"))
+        })
     }
 
     /// Calls `with` for all that is saved of this worker's key groups, and of everyone's.

@@ -2,16 +2,22 @@
 //! number of workers, wherever it was made, and whatever of it was lost since.
 
 use super::determinism::{AS_WRITTEN, Outcome, SEED, STEPS, replay, replay_behind, written};
-use super::history::{Scribe, Step, steps};
+use super::history::{Step, steps};
+use super::process::{Process, WithoutOutputs, open, say};
+use super::scribe::Scribe;
 use crate::checkpoints::restored::Restored;
+use crate::engine::Role;
 use crate::failure::Failure;
 use crate::shards::products::Products;
+use crate::standing::Standing;
 use sinks::checkpoint_store::CheckpointStore;
+use sinks::event_log::EventLog;
 use sinks::event_log::embedded::FileLog;
 use sinks::schema_registry::Schemas;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -231,4 +237,41 @@ fn checkpoints_of_another_log_stop_the_start() {
         let refused = replay_from(dir.path(), 1, AT_STOPS).map(drop).unwrap_err();
         assert!(matches!(refused, Failure::HistoryRedone(_)), "{what}: {refused:?}");
     }
+}
+
+/// What it has decided is not all on the log: whoever led from there would never publish the rest.
+#[test]
+fn a_follower_whose_leaders_outputs_do_not_come_stops_and_leaves_no_checkpoint() {
+    let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 2));
+    let (log, folder) = (open(&dir.path().join("log")), dir.path().join("checkpoints"));
+    let cut_off: Arc<dyn EventLog> = Arc::new(WithoutOutputs(Arc::clone(&log)));
+    let first = Process::start(&cut_off, Role::Leads);
+    first.is(Standing::Leads);
+    let second = Process::saving(&log, Role::StandsBy, &folder);
+    let said = say(log.as_ref(), &steps[0]) + say(log.as_ref(), &steps[1]);
+    second.has_applied(said);
+    second.engine.stop().unwrap();
+    assert!(!folder.join("manifests").exists(), "a start from it would miss outputs");
+    drop(second.views);
+    // As soon as it leads itself it publishes what it has, and may save.
+    let third = Process::saving(&log, Role::Leads, &folder);
+    third.has_applied(said);
+    third.engine.stop().unwrap();
+    assert_eq!(fs::read_dir(folder.join("manifests")).unwrap().count(), 1);
+}
+
+#[test]
+fn who_may_lead_does_not_go_on_from_one_that_never_publishes() {
+    let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 2));
+    let (log, folder) = (open(&dir.path().join("log")), dir.path().join("checkpoints"));
+    let leader = Process::start(&log, Role::Leads);
+    leader.is(Standing::Leads);
+    let follower = Process::saving(&log, Role::Follows, &folder);
+    let said = say(log.as_ref(), &steps[0]) + say(log.as_ref(), &steps[1]);
+    follower.has_applied(said);
+    follower.engine.stop().unwrap();
+    let store = CheckpointStore::open_folder(&folder).unwrap();
+    let newest = |may_publish| Restored::newest(&store, log.as_ref(), None, may_publish).unwrap();
+    assert!(newest(false).is_some() && newest(true).is_none());
+    leader.engine.stop().unwrap();
 }

@@ -2,7 +2,8 @@
 //! the number of workers, the batches and arrival order of the records, the hash seeds, and wherever
 //! the engine was stopped and started again.
 
-use super::history::{Dealt, Scribe, Step, steps};
+use super::history::{Step, steps};
+use super::scribe::{Dealt, Scribe};
 use crate::engine::{Engine, Options, Parts, Role};
 use crate::epoch::OPERATORS;
 use crate::failure::Failure;

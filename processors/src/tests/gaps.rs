@@ -2,7 +2,7 @@
 
 use super::determinism::SEED;
 use super::history::steps;
-use super::standby::{Process, open, say};
+use super::process::{Process, open, say};
 use crate::engine::Role;
 use schemas::topic::TopicPartition;
 use sinks::event_log::{Appending, EventLog, NewRecord, ReadError, Reader, Record};

@@ -3,7 +3,7 @@
 
 use super::determinism::{SEED, outputs, replay_with};
 use super::history::{Step, steps};
-use super::standby::{BEGIN, EPOCHS, Process, open, plan_topic, say, say_to_planner};
+use super::process::{BEGIN, EPOCHS, Process, open, plan_topic, say, say_to_planner};
 use crate::engine::{Held, Role};
 use crate::standing::Standing;
 use bytes::Bytes;

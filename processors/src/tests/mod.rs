@@ -6,6 +6,8 @@ mod determinism;
 mod gaps;
 mod held;
 mod history;
+mod process;
+mod scribe;
 pub(crate) mod sorting;
 mod standby;
 mod supervision;

@@ -2,7 +2,7 @@
 
 use super::determinism::SEED;
 use super::history::steps;
-use super::standby::{BEGIN, SILENCE, each_output_once, open, say};
+use super::process::{BEGIN, SILENCE, each_output_once, open, say};
 use crate::engine::{Options, Parts, Role};
 use crate::failure::Failure;
 use crate::hub::Hub;

@@ -7,6 +7,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 use schemas::time::Timestamp;
 use std::fs::{File, TryLockError};
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
@@ -51,6 +52,7 @@ impl CheckpointStore {
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(shown)),
             Err(TryLockError::Error(error)) => return Err(unusable(error.to_string())),
         }
+        remove_unfinished(folder).map_err(|error| unusable(error.to_string()))?;
         let store = LocalFileSystem::new_with_prefix(folder)
             .map_err(|error| unusable(error.to_string()))?;
         Self::over(Arc::new(store.with_fsync(true)), shown, Some(lock))
@@ -169,6 +171,20 @@ impl CheckpointStore {
     }
 }
 
+/// Removes what a process left that died while it wrote: the library writes `NAME#N` and renames
+/// it, and nobody else writes here now.
+fn remove_unfinished(folder: &std::path::Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            remove_unfinished(&path)?;
+        } else if path.file_name().is_some_and(|name| name.to_string_lossy().contains('#')) {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::conformance;
@@ -189,6 +205,18 @@ mod tests {
         assert!(matches!(second, Err(OpenError::InUse(_))), "{second:?}");
         drop(first);
         assert!(CheckpointStore::open_folder(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn what_was_left_unfinished_is_removed() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = CheckpointStore::open_folder(folder.path()).unwrap();
+        store.put("state/whole", Bytes::from_static(b"whole")).unwrap();
+        drop(store);
+        std::fs::write(folder.path().join("state/cut#1"), "cu").unwrap();
+        let store = CheckpointStore::open_folder(folder.path()).unwrap();
+        assert!(!folder.path().join("state/cut#1").exists());
+        assert_eq!(store.list("state").unwrap().len(), 1);
     }
 
     #[test]
