@@ -85,6 +85,12 @@ impl Snapshot {
         self.left.push(postcard::to_stdvec(message).expect("a message can be written to memory"));
     }
 
+    /// All entries in the order in which they were saved: key group, kind and key, value.
+    #[cfg(test)]
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (u16, &[u8], Option<&[u8]>)> {
+        self.places.iter().map(|place| (place.group, self.key_of(place), self.value_of(place)))
+    }
+
     fn key(&mut self, kind: Kind, key: &[u8]) -> usize {
         let begin = self.bytes.len();
         self.bytes.push(kind as u8);

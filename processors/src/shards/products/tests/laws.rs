@@ -16,7 +16,7 @@ const PRODUCTS: [&str; 3] = ["P1", "P2", "P3"];
 const WAREHOUSES: [(&str, &str); 4] = [("A", "eu"), ("B", "eu"), ("C", "us"), ("D", "us")];
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Receive { warehouse: usize, quantity: u32, key: u32 },
     Adjust { warehouse: usize, change: i64 },
     KeepBack { warehouse: usize, units: u32 },
@@ -119,7 +119,7 @@ fn say(
 
 /// All that shows of a run.
 #[derive(Debug, Default, PartialEq)]
-struct Shown {
+pub(super) struct Shown {
     /// With their epochs.
     events: Vec<(u64, Decided)>,
     rows: BTreeMap<Vec<u8>, Row>,
@@ -128,7 +128,7 @@ struct Shown {
 }
 
 /// A run's messages, epoch by epoch, as the oracle let them pass.
-type Script = Vec<(Context, Vec<ToProduct>)>;
+pub(super) type Script = Vec<(Context, Vec<ToProduct>)>;
 
 fn set_up() -> Vec<ProductMessage> {
     let houses = WAREHOUSES.iter().zip(1..);
@@ -139,7 +139,7 @@ fn set_up() -> Vec<ProductMessage> {
 }
 
 /// Plays the steps against the oracle; what was played, and what the oracle saw.
-fn play(steps: &[(usize, Step)]) -> (Script, Oracle) {
+pub(super) fn play(steps: &[(usize, Step)]) -> (Script, Oracle) {
     let (mut products, mut oracle) = (Products::new(1, 0, 1), Oracle::default());
     let mut context = shop::context(1, 0);
     let (mut script, mut rows) = (vec![(context, Vec::new())], BTreeMap::new());
@@ -188,19 +188,31 @@ fn take_rows(products: &mut Products, context: &Context, into: &mut BTreeMap<Vec
 }
 
 /// The same script over some shards.
-fn shown(script: &Script, seed: u64, peers: usize) -> Shown {
-    let mut shards: Vec<_> = (0..peers).map(|index| Products::new(seed, index, peers)).collect();
+pub(super) fn shown(script: &Script, seed: u64, peers: usize) -> Shown {
+    let shards = (0..peers).map(|index| Products::new(seed, index, peers)).collect();
+    shown_of(script, shards, shop::placed, |shards| shards)
+}
+
+/// The same, of these shards, whose orders were told places in this way; `between` epochs others
+/// may come in their place.
+pub(super) fn shown_of(
+    script: &Script,
+    mut shards: Vec<Products>,
+    placed: fn(&Products, ToProduct) -> ToProduct,
+    mut between: impl FnMut(Vec<Products>) -> Vec<Products>,
+) -> Shown {
     let mut shown = Shown::default();
     for (context, messages) in script {
         let mut digest = 0u64;
         let mut events = Vec::new();
+        let peers = shards.len();
         for (index, shard) in shards.iter_mut().enumerate() {
             let mut out = Out::default();
             for message in messages {
                 let everywhere = matches!(message.body, ProductMessage::Warehouse(_));
                 let product = super::super::product_of(&message.body);
                 if everywhere || usize::from(product.0.group()) % peers == index {
-                    let message = shop::placed(shard, message.clone());
+                    let message = placed(shard, message.clone());
                     shard.apply(context, message, &mut out);
                 }
             }
@@ -211,13 +223,14 @@ fn shown(script: &Script, seed: u64, peers: usize) -> Shown {
         events.sort_by_key(|decided| decided.key);
         shown.events.extend(events.into_iter().map(|decided| (context.epoch, decided)));
         shown.digests.push(digest);
+        shards = between(shards);
     }
     let state = shards.iter().map(|shard| String::from_utf8(shard.dump()).unwrap());
     shown.state = state.flat_map(|s| s.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
     shown
 }
 
-fn history() -> impl Strategy<Value = Vec<(usize, Step)>> {
+pub(super) fn history() -> impl Strategy<Value = Vec<(usize, Step)>> {
     prop::collection::vec((0..PRODUCTS.len(), step()), 1..300)
 }
 

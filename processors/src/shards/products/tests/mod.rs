@@ -8,5 +8,6 @@
 mod laws;
 mod ledger;
 mod oracle;
+mod saved;
 mod shop;
 mod waiting;

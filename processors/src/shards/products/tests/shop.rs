@@ -2,7 +2,7 @@
 
 use super::super::Products;
 use crate::shards::{Decided, Out};
-use machines::message::{Cause, Context, ProductMessage, Reserve, ToCustomer, ToProduct};
+use machines::message::{Cause, Context, Place, ProductMessage, Reserve, ToCustomer, ToProduct};
 use schemas::events::Event;
 use schemas::events::customer_actions::IdempotencyKey;
 use schemas::events::product_actions::{
@@ -43,13 +43,20 @@ pub(super) fn apply(
 }
 
 /// The message with the place that its order was told.
-pub(super) fn placed(products: &Products, mut message: ToProduct) -> ToProduct {
+pub(super) fn placed(products: &Products, message: ToProduct) -> ToProduct {
+    placed_by(message, |product, order| products.told(product, order))
+}
+
+pub(super) fn placed_by(
+    mut message: ToProduct,
+    told: impl Fn(ProductId, OrderId) -> Place,
+) -> ToProduct {
     match &mut message.body {
         ProductMessage::Secure { product, order, place, .. }
         | ProductMessage::Release { product, order, place, .. }
         | ProductMessage::Confirm { product, order, place, .. }
         | ProductMessage::Expire { product, order, place, .. } => {
-            *place = products.told(*product, *order);
+            *place = told(*product, *order);
         }
         ProductMessage::Warehouse(_)
         | ProductMessage::Record(_)
