@@ -123,7 +123,7 @@ impl Products {
     }
 }
 
-fn claim_key(product: ProductId, order: OrderId) -> [u8; 32] {
+pub(super) fn claim_key(product: ProductId, order: OrderId) -> [u8; 32] {
     let mut key = [0; 32];
     key[..16].copy_from_slice(&product.0.to_bytes());
     key[16..].copy_from_slice(&order.to_bytes());

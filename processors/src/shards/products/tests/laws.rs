@@ -198,7 +198,7 @@ pub(super) fn shown(script: &Script, seed: u64, peers: usize) -> Shown {
 pub(super) fn shown_of(
     script: &Script,
     mut shards: Vec<Products>,
-    placed: fn(&Products, ToProduct) -> ToProduct,
+    placed: impl Fn(&Products, ToProduct) -> ToProduct,
     mut between: impl FnMut(Vec<Products>) -> Vec<Products>,
 ) -> Shown {
     let mut shown = Shown::default();

@@ -49,7 +49,7 @@ pub(super) fn placed(products: &Products, message: ToProduct) -> ToProduct {
 
 pub(super) fn placed_by(
     mut message: ToProduct,
-    told: impl Fn(ProductId, OrderId) -> Place,
+    mut told: impl FnMut(ProductId, OrderId) -> Place,
 ) -> ToProduct {
     match &mut message.body {
         ProductMessage::Secure { product, order, place, .. }
