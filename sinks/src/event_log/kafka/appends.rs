@@ -6,8 +6,9 @@
 //!
 //! A failed delivery is *unknown*: the broker may have the record. Only what it refused in so many
 //! words, or was never handed to the client, is *not appended*. A producer that the library has declared
-//! fatally broken (the broker lost what it had acknowledged to it, say) takes nothing more; the
-//! next append goes to a new one.
+//! fatally broken (the broker lost what it had acknowledged to it, say) takes nothing more, and one
+//! that gave a record up may deliver nothing more, though the broker is back: the next append goes
+//! to a new one.
 //!
 //! Where appends have a time of their own, callers wait for them: of a partition that is silent
 //! ([`Pulse`]) nothing more is taken then, so that they are told at once and may come again.
@@ -116,15 +117,18 @@ impl Batch {
 
 /// The producer's context: takes deliveries.
 struct Deliveries {
-    /// The library takes nothing more.
+    /// The producer is to be replaced.
     broken: AtomicBool,
     context: Context,
 }
 
 impl Deliveries {
-    /// Notes if an error says that the library takes nothing more.
+    /// Notes if an error says that nothing good may come any more: the library takes no more
+    /// records, or has given one up, after which it numbers them anew and was seen to send none
+    /// for good (one broker of fifteen that stood still for 10 s).
     fn look_at(&self, error: &KafkaError) {
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+        let code = error.rdkafka_error_code();
+        if matches!(code, Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::MessageTimedOut)) {
             self.broken.store(true, Ordering::Release);
         }
     }
@@ -247,7 +251,7 @@ impl Appends {
         }
     }
 
-    /// Replaces a producer that is broken for good.
+    /// Replaces a producer that is broken.
     fn mend(&self) -> Result<(), String> {
         let producers = self.producers.read().unwrap_or_else(PoisonError::into_inner);
         if producers.as_ref().is_none_or(Producers::are_whole) {
@@ -258,10 +262,10 @@ impl Appends {
         let all = producers.iter_mut().flat_map(Producers::all);
         for producer in all.filter(|producer| is_broken(producer)) {
             let replaced = std::mem::replace(producer, start(&self.cluster, self.timeout)?);
-            // Dropping it answers what it still holds, and blocks for that.
+            // What it still holds is answered, which takes a while.
             std::thread::Builder::new()
                 .name("kafka-producer-end".to_owned())
-                .spawn(move || drop(replaced))
+                .spawn(move || end(&replaced))
                 .map_err(|error| format!("could not start a thread: {error}"))?;
         }
         Ok(())

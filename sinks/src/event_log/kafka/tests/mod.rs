@@ -89,3 +89,15 @@ fn it_keeps_the_contract() {
     let cluster = fresh();
     conformance::check_all(&mut || Arc::new(KafkaLog::open(&cluster, OPTIONS).unwrap()));
 }
+
+/// `.cargo/config.toml` says how the library is built, and a build that did not read it would not
+/// be seen otherwise.
+#[test]
+fn the_library_is_built_with_zeroed_memory() {
+    // Not `include_str!`: then the marker would be there in any case.
+    let header = concat!(env!("CARGO_MANIFEST_DIR"), "/librdkafka/zeroed-malloc.h");
+    let header = std::fs::read_to_string(header).unwrap();
+    let marker = header.split('"').nth(1).unwrap().as_bytes();
+    let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+    assert!(program.windows(marker.len()).any(|window| window == marker), "decision 9");
+}
