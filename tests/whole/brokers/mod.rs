@@ -328,6 +328,14 @@ struct Load {
     process: Child,
 }
 
+impl Drop for Load {
+    /// A test that failed leaves none behind; one that has ended is not there any more.
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 impl Load {
     /// Ends it; gives its report's outcomes.
     fn end(self) -> Value {
@@ -337,9 +345,9 @@ impl Load {
     }
 
     /// Waits for its end; gives its report's outcomes.
-    fn finish(self) -> Value {
-        let output = self.process.wait_with_output().unwrap();
-        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    fn finish(mut self) -> Value {
+        let report = self.process.stdout.take().unwrap();
+        let report: Value = serde_json::from_reader(report).unwrap();
         report["outcomes"].clone()
     }
 }
