@@ -3,6 +3,7 @@
 //! A flag beats its `WATERMART_*` name, that beats the file given by `--config`, that beats the
 //! default; [`crate::config`] sees to the file and refuses names that nobody knows.
 
+use crate::bench::flags::Bench;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sinks::event_log::Location;
 use sinks::schema_registry as registry;
@@ -117,7 +118,8 @@ pub(crate) struct Work {
     #[arg(long, env = "WATERMART_WORKERS", default_value_t = 1,
           value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) workers: u16,
-    /// Where checkpoints of the state are: `embedded:` is in the data directory; `file:///folder`.
+    /// Where checkpoints of the state are: `embedded:` is in the data directory; `file:///folder`;
+    /// `none:` makes none, and each start replays the whole log.
     #[arg(long, env = "WATERMART_CHECKPOINTS_URL", default_value = "embedded:")]
     pub(crate) checkpoints_url: String,
     /// How often one is made, where anything is new; a start replays what came after it.
@@ -296,34 +298,6 @@ pub(crate) struct Tail {
     /// Where the log is.
     #[command(flatten)]
     pub(crate) outside: Outside,
-}
-
-/// `watermart bench`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Bench {
-    /// What to measure.
-    #[arg(value_enum)]
-    pub(crate) name: BenchName,
-    /// Rounds, in which all cases take turns.
-    #[arg(long, env = "WATERMART_ROUNDS", default_value_t = 9,
-          value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub(crate) rounds: u16,
-    /// Exit 1 if a bar is missed.
-    #[arg(long, env = "WATERMART_GATE")]
-    pub(crate) gate: bool,
-}
-
-/// What can be measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum BenchName {
-    /// Events decoded, against apache-avro's values.
-    Decode,
-    /// Orders decided, and sold to the end, in memory.
-    Engine,
-    /// Bytes of log an order, sold by a whole shop.
-    Log,
-    /// Half of all lines on one product; and scarce stock.
-    HotProduct,
 }
 
 /// A [`duration`] of at least a millisecond.

@@ -9,13 +9,15 @@ use processors::engine::{Held, Options, Parts, Role};
 use processors::failure::Failure as EngineFailure;
 use processors::invariants::Count;
 use processors::standing::Standing;
+use processors::start::Took;
 use processors::supervisor::{OpenGateway, Report, Supervisor, Supplies};
-use queries::{Checkpoint, EngineStatus, Invariant, LogStatus, ProcessStatus};
+use queries::{Checkpoint, EngineStatus, Invariant, LogStatus, ProcessStatus, Started};
 use schemas::events::epochs::Settings;
 use schemas::time::Timestamp;
 use sinks::view_store::ViewStore;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Starts an engine that may lead. It writes `views`, if the process has any; its payments are
 /// asked for, and their webhooks come in, through what is opened by `gateway`.
@@ -64,7 +66,8 @@ fn start(
     let Opened { clock, schemas, source, .. } = opened;
     let open = if role.may_lead() { LogSource::for_engine } else { LogSource::to_read };
     let (schemas, clock, source) = (schemas.clone(), clock.clone(), source.clone());
-    let checkpoints = Some((parts::checkpoints(work, data)?, work.checkpoint_interval));
+    let checkpoints = parts::checkpoints(work, data)?;
+    let checkpoints = checkpoints.map(|store| (store, work.checkpoint_interval));
     let parts = Parts { log: open(&source)?.log, views, schemas, checkpoints, clock };
     let hash_seed = std::process::id().into();
     let options = Options { workers: work.workers.into(), settings, hash_seed, role };
@@ -133,6 +136,18 @@ fn engine_status(report: &Report, workers: u16, namespace: &str) -> EngineStatus
             at,
             bytes,
         }),
+        started: started(status.started),
+    }
+}
+
+fn started(took: Took) -> Started {
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let Took { before, checkpoint, load, replay } = took;
+    Started {
+        before_ms: ms(before),
+        checkpoint_ms: ms(checkpoint),
+        load_ms: ms(load),
+        replay_ms: ms(replay),
     }
 }
 

@@ -121,16 +121,20 @@ pub(crate) fn views(views: &Views, data: &Path) -> Result<Arc<EmbeddedViews>, Fa
     Ok(Arc::new(open_views(data)?))
 }
 
-/// Opens the store of checkpoints, as `--checkpoints-url` says.
+/// Opens the store of checkpoints, as `--checkpoints-url` says; none: they are not made.
 ///
 /// # Errors
 /// It is not one that this build knows, or not to be had.
-pub(crate) fn checkpoints(work: &Work, data: &Path) -> Result<Arc<CheckpointStore>, Failure> {
+pub(crate) fn checkpoints(
+    work: &Work,
+    data: &Path,
+) -> Result<Option<Arc<CheckpointStore>>, Failure> {
     let store = match work.checkpoints_url.as_str() {
+        "none:" => return Ok(None),
         "embedded:" => CheckpointStore::open_folder(&data.join("checkpoints")),
         url => CheckpointStore::open(url),
     };
-    store.map(Arc::new).map_err(|error| match error {
+    store.map(|store| Some(Arc::new(store))).map_err(|error| match error {
         error @ CheckpointsError::InUse(_) => Failure::InUse(error.to_string()),
         error @ CheckpointsError::Unusable(_) => Failure::flag("checkpoints-url", error),
     })

@@ -34,6 +34,7 @@ mod tests;
 pub use error::Error;
 pub use options::{Options, PriceIs, Profile, ReplayOptions};
 pub use report::{Latencies, Outcomes, Percentiles, Report, ScheduleKept};
+pub use schedule::price;
 
 /// Runs the profile to its end and writes the report and the ledger where the options say.
 ///

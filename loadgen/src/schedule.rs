@@ -57,7 +57,8 @@ pub(crate) fn product(n: u32) -> ProductId {
 }
 
 /// What product `n` costs, 1.00 to 500.99: the same whatever the seed, since the shop outlives it.
-pub(crate) fn price(n: u32) -> i64 {
+#[must_use]
+pub fn price(n: u32) -> i64 {
     100 + i64::from(Random::seeded(u64::from(n)).below(50_000))
 }
 

@@ -23,6 +23,7 @@ use crate::opener::Opener;
 use crate::planner::Planner;
 use crate::publisher::Publisher;
 use crate::replay;
+use crate::start::Start;
 pub use crate::status::{Held, Status};
 use crate::threads::Threads;
 pub use crate::threads::{Workers, start_workers};
@@ -124,11 +125,14 @@ impl Engine {
     }
 
     fn start_over(parts: &Parts, options: Options, hub: Arc<Hub>) -> Result<Self, Failure> {
+        let mut start = Start::begin(&parts.clock);
         let claim_id = if options.role.may_lead() { Some(claim_id()?) } else { None };
         let mark = parts.views.as_ref().map(|views| Arc::clone(&views.marks().borrow()));
         let restored = checkpoints::restored(parts, mark.as_deref(), options.role)?;
+        start.restored();
         {
             let mut state = hub.lock();
+            state.start = start;
             if let Some(restored) = &restored {
                 state.go_on_behind(restored);
             }

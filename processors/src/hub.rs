@@ -21,6 +21,7 @@ use crate::plan::PlanTopic;
 use crate::sabotage::Faults;
 use crate::shards::Decided;
 use crate::standing::Standing;
+use crate::start::Start;
 use schemas::events::epochs::EpochDigest;
 use schemas::id::EventId;
 use schemas::time::Timestamp;
@@ -100,6 +101,8 @@ pub struct State {
     pub outputs_at: Option<u64>,
     /// Whether this process plans, follows, or why it can do neither.
     pub standing: Standing,
+    /// How long it took to get here.
+    pub start: Start,
     /// There are no views to write: no rows are made.
     pub muted: bool,
     /// Of the last finished epoch, by [`TopicPartition::input_index`]: the first offset not in it.

@@ -28,6 +28,7 @@ mod sending;
 pub mod shard;
 pub mod shards;
 pub mod standing;
+pub mod start;
 pub mod status;
 pub mod supervisor;
 pub mod threads;

@@ -33,7 +33,7 @@ pub fn wait<'a>(hub: &'a Hub, log: &dyn EventLog) -> Result<MutexGuard<'a, State
         ))
         .into());
     }
-    let state = hub.wait_until(|state| state.is_out(epoch))?;
+    let mut state = hub.wait_until(|state| state.is_out(epoch))?;
     if (era, epoch) < at {
         return Err(Failure::HistoryRedone(format!(
             "history was redone: the views are at epoch {}, the plans on the log end with {epoch}; \
@@ -42,7 +42,9 @@ pub fn wait<'a>(hub: &'a Hub, log: &dyn EventLog) -> Result<MutexGuard<'a, State
         ))
         .into());
     }
-    tracing::info!(epoch = state.finished, records = state.records, "the log is replayed");
+    state.start.replayed();
+    let (epoch, records, took) = (state.finished, state.records, state.start.took());
+    tracing::info!(epoch, records, ?took, "the log is replayed");
     Ok(state)
 }
 

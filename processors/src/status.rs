@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::hub::State;
 use crate::invariants::Counts;
 use crate::standing::Standing;
+use crate::start::Took;
 use schemas::time::Timestamp;
 use schemas::topic::TopicPartition;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub struct Status {
     pub applied: Arc<Vec<u64>>,
     /// The newest checkpoint.
     pub checkpoint: Option<Kept>,
+    /// How long its start took.
+    pub started: Took,
 }
 
 /// A partition that is read no further, until it is known what its next record is.
@@ -65,6 +68,7 @@ impl Status {
             invariants: state.invariants.clone(),
             applied: Arc::clone(&state.applied),
             checkpoint: state.checkpoints.kept,
+            started: state.start.took(),
         }
     }
 

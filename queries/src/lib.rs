@@ -27,7 +27,7 @@ mod stock;
 mod tests;
 mod warehouses;
 
-pub use status::{Checkpoint, EngineStatus, Held, Invariant, LogStatus, ProcessStatus};
+pub use status::{Checkpoint, EngineStatus, Held, Invariant, LogStatus, ProcessStatus, Started};
 
 use edge::resource::{Resource, Resources};
 use ends::Ends;

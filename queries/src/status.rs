@@ -65,6 +65,8 @@ pub struct EngineStatus {
     pub held: Vec<Held>,
     /// The newest one.
     pub checkpoint: Option<Checkpoint>,
+    /// How long its start took.
+    pub started: Started,
 }
 
 /// The process at a glance, and the shop as far as it knows it. Null is what it does not know: an
@@ -95,6 +97,8 @@ pub(crate) struct Report {
     pub(crate) views: Vec<ViewStatus>,
     /// The newest one; null until one is made.
     pub(crate) checkpoint: Option<Checkpoint>,
+    /// How long the engine's start took; all but the first are 0 until they are over.
+    started: Option<Started>,
     /// By id, of those that are checked while the shop runs, counted since it started.
     #[schema(value_type = BTreeMap<String, Invariant>)]
     pub(crate) invariants: BTreeMap<&'static str, Invariant>,
@@ -116,6 +120,19 @@ pub struct Checkpoint {
     pub at: Timestamp,
     /// Of its files.
     pub bytes: u64,
+}
+
+/// How long a start took, part by part.
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
+pub struct Started {
+    /// From the beginning of the process to that of its engine: log and views are opened.
+    pub before_ms: u64,
+    /// To find the newest checkpoint that fits, and read its files.
+    pub checkpoint_ms: u64,
+    /// To make the workers' state of them.
+    pub load_ms: u64,
+    /// To do what stood on the log behind it.
+    pub replay_ms: u64,
 }
 
 /// A partition that is held, and the record that holds it.
@@ -237,6 +254,7 @@ impl Running {
             views: views.unwrap_or_default(),
             log,
             checkpoint: engine.and_then(|engine| engine.checkpoint),
+            started: engine.map(|engine| engine.started),
             invariants: engine.map(|engine| engine.invariants.clone()).unwrap_or_default(),
             dead_letters: engine.map(|engine| engine.dead_letters),
             held: engine.map(|engine| engine.held.clone()),

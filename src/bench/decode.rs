@@ -1,11 +1,9 @@
 //! `bench decode`: events decoded by our codec, against apache-avro's `Value` path.
 
-use super::{Bar, Figure};
+use super::{Bar, Figure, Found};
 use schemas::bench::{DecodeRound, decode};
 use sinks::clock::Clock;
 use std::collections::BTreeMap;
-
-type Found = (&'static str, BTreeMap<&'static str, String>, Vec<Figure>);
 
 /// Runs the bench.
 ///

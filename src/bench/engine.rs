@@ -8,7 +8,7 @@
 use super::demand::{Demand, Drawn};
 use super::plain::{self, Shares};
 use super::shop::{Epoch, Mesh, Source};
-use super::{Bar, Figure};
+use super::{Bar, Figure, Found};
 use processors::epoch::Finished;
 use processors::outputs;
 use schemas::codec::Codec;
@@ -34,8 +34,6 @@ const ORDERS_TO_THE_END: usize = 300_000;
 const STOCK_SHARE: f64 = 0.9;
 
 const ALONE: Case = Case { orders: ORDERS, workers: 1, hot: 0.0, hot_stock: STOCK_SHARE };
-
-type Found = (&'static str, BTreeMap<&'static str, String>, Vec<Figure>);
 
 /// Runs the bench.
 ///

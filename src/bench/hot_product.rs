@@ -4,7 +4,7 @@
 use super::demand::Demand;
 use super::engine::{Case, PRODUCTS, SetUp, decide, paid, rate};
 use super::shop::Mesh;
-use super::{Bar, Figure};
+use super::{Bar, Figure, Found};
 use sinks::clock::Clock;
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,8 +13,6 @@ const SCARCE_ORDERS: usize = 100_000;
 /// Of the demand.
 const SCARCE_SHARE: f64 = 0.5;
 const PLAIN: Case = Case { orders: ORDERS, workers: 1, hot: 0.0, hot_stock: 0.9 };
-
-type Found = (&'static str, BTreeMap<&'static str, String>, Vec<Figure>);
 
 /// Runs the bench.
 ///

@@ -6,13 +6,13 @@
 //! is stored (blocks of records, packed together) and record by record, key and value, unpacked; a
 //! block holds records of many topics, so that what a topic costs packed cannot be told.
 
-use super::{Bar, Figure};
-use crate::cli::{Cli, Command};
+use super::load::{self, parsed};
+use super::{Bar, Figure, Found};
+use crate::cli::Command;
 use crate::exit::Failure;
 use crate::parts;
 use crate::serving::{self, Service as _};
 use crate::up::Shop;
-use clap::Parser as _;
 use schemas::codec::Codec;
 use schemas::events::EventKind;
 use schemas::topic::{Topic, TopicPartition};
@@ -37,8 +37,6 @@ const STOP_MAX: Duration = Duration::from_secs(5);
 const READ_BYTES: usize = 8 << 20;
 /// What an order may cost: 2 KB.
 const BYTES_MAX: f64 = 2_000.0;
-
-type Found = (&'static str, BTreeMap<&'static str, String>, Vec<Figure>);
 
 /// Runs the bench.
 ///
@@ -110,37 +108,25 @@ fn ratio(bytes: u64, orders: u64) -> f64 {
 fn sell(round: u16) -> Result<Sold, Failure> {
     let dir = TempDir::with_prefix("watermart-bench-log-")
         .map_err(|error| Failure::Check(format!("could not make a directory: {error}")))?;
-    load(dir.path(), &["stock"])?;
+    open_for(dir.path(), &["stock"])?;
     let filled = Counted::of(dir.path())?;
     let (rate, seconds, seed) = (RATE.to_string(), SECONDS.to_string(), round.to_string());
     let steady = ["steady", "--rate", &rate, "--seconds", &seconds, "--seed", &seed];
-    let report =
-        load(dir.path(), &[&steady[..], &["--lines-mean", LINES_MEAN, "--batch", BATCH]].concat())?;
+    let shape = ["--lines-mean", LINES_MEAN, "--batch", BATCH];
+    let report = open_for(dir.path(), &[&steady[..], &shape].concat())?;
     let sold = Counted::of(dir.path())?;
     Ok(Sold { cost: sold.since(&filled), invalid_because: report.invalid_because })
 }
 
 /// Runs a load profile on a shop that is opened for it.
-fn load(data: &Path, flags: &[&str]) -> Result<loadgen::Report, Failure> {
+fn open_for(data: &Path, flags: &[&str]) -> Result<loadgen::Report, Failure> {
     let Command::Up(up) = parsed(&["up"])? else { unreachable!("as it is named") };
     let runtime = serving::runtime()?;
     let shop = Shop::open(&up, data, &runtime)?;
-    let report = serve(&shop, &runtime, |url| {
-        let Command::Load(options) = parsed(&[&["load"], flags, &["--url", url]].concat())? else {
-            unreachable!("as it is named")
-        };
-        loadgen::run(&options).map_err(|error| Failure::Check(error.to_string()))
-    });
+    let report = serve(&shop, &runtime, |url| load::run(url, flags));
     let stopped = shop.stop();
     runtime.shutdown_timeout(STOP_MAX);
     report.and_then(|report| stopped.map(|()| report))
-}
-
-/// A command line with these words.
-fn parsed(words: &[&str]) -> Result<Command, Failure> {
-    let line = std::iter::once("watermart").chain(words.iter().copied());
-    let cli = Cli::try_parse_from(line).map_err(|error| Failure::Usage(error.to_string()))?;
-    Ok(cli.command)
 }
 
 /// Serves while this is done; when it ends, nothing of the server holds on to the shop any more.

@@ -53,6 +53,7 @@ impl State {
         self.checkpoints.loaded += 1;
         if self.checkpoints.loaded == self.workers() {
             self.restored = None;
+            self.start.loaded();
         }
         self.next_deadline = self.next_deadline.into_iter().chain(deadline).min();
     }

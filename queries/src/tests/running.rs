@@ -2,7 +2,9 @@
 
 use super::shop::{NOON, SaidEnds, Shop, actions_of, asking, order, stock};
 use crate::running::{self, Running};
-use crate::{Checkpoint, EngineStatus, Held, Invariant, LogStatus, ProcessStatus, documented};
+use crate::{
+    Checkpoint, EngineStatus, Held, Invariant, LogStatus, ProcessStatus, Started, documented,
+};
 use axum::http::Method;
 use edge::front::front;
 use schemas::topic::TopicPartition;
@@ -110,7 +112,8 @@ async fn a_process_without_views_tells_what_it_knows() {
     let running = Running::new(log, Clock::manual(NOON), status);
     let router = front(documented(running::router(running)));
     let status = asking(&router, Method::GET, "/v1/status").await.json();
-    let nothing = ["generation", "epoch", "now", "epoch_age_ms", "workers", "dead_letters"];
+    let nothing =
+        ["generation", "epoch", "now", "epoch_age_ms", "workers", "dead_letters", "started"];
     assert!(nothing.iter().all(|field| status[field].is_null()), "{status}");
     assert_eq!((&status["views"], &status["invariants"]), (&json!([]), &json!({})));
     let named = own.to_string().replace("watermart.", "lamps.");
@@ -128,6 +131,7 @@ async fn a_process_without_views_tells_what_it_knows() {
     applied[own.input_index().unwrap()] = 4;
     *engine.lock().unwrap() = Some(EngineStatus {
         checkpoint: Some(Checkpoint { epoch: 5, at: NOON, bytes: 77 }),
+        started: Started { before_ms: 40, checkpoint_ms: 3, load_ms: 20, replay_ms: 100 },
         standing: "follows",
         generation: 4,
         epoch: 7,
@@ -142,6 +146,8 @@ async fn a_process_without_views_tells_what_it_knows() {
     assert_eq!((&status["epoch"], &status["standing"]), (&json!(7), &json!("follows")));
     let checkpoint = json!({ "epoch": 5, "at": NOON.rfc3339(), "bytes": 77 });
     assert_eq!(status["checkpoint"], checkpoint);
+    let started = json!({ "before_ms": 40, "checkpoint_ms": 3, "load_ms": 20, "replay_ms": 100 });
+    assert_eq!(status["started"], started);
     assert_eq!(status["log"][&named], json!({"end": 6, "applied": 4}));
 }
 

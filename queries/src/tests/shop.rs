@@ -1,6 +1,6 @@
 //! A shop of rows, and a log of which nothing is known but its ends.
 
-use crate::{EngineStatus, LogStatus, ProcessStatus, Queries, documented, router};
+use crate::{EngineStatus, LogStatus, ProcessStatus, Queries, Started, documented, router};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -112,6 +112,7 @@ impl Shop {
         let clock = Clock::manual(NOON);
         let engine = Arc::new(Mutex::new(EngineStatus {
             checkpoint: None,
+            started: Started::default(),
             standing: "leads",
             generation: 4,
             epoch: 0,
