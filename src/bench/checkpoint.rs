@@ -11,7 +11,7 @@
 use super::decisions::{Asking, Decision, quantile_ms};
 use super::flags::Size;
 use super::process::{Load, Process};
-use super::reservations::{decided, fill, reserve};
+use super::reservations::{checkpointed, decided, fill, reserve};
 use super::{Bar, Figure, Found};
 use processors::checkpoints::manifest::{Manifest, Run};
 use sinks::clock::Clock;
@@ -147,6 +147,10 @@ fn measure(shape: Shape, flags: &[&str], runtime: &Runtime, clock: &Clock) -> Re
         Ok::<_, String>(f64::from(orders) / clock.elapsed().saturating_sub(begun).as_secs_f64())
     })?;
     let decisions = steady(&shop, products, seconds, runtime, clock)?;
+    if flags == WITH {
+        // What is measured of it must be there, however short the load was.
+        runtime.block_on(checkpointed(&shop.caller, clock))?;
+    }
     shop.stop()?;
     let [median, longest] = [0.5, 1.0].map(|share| quantile_ms(&decisions, share));
     let stop_ms = longest.zip(median).map(|(longest, median)| longest - median);

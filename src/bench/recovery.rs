@@ -40,7 +40,8 @@ pub(super) fn run(
     }
     shop.stop()?;
     drop(stage);
-    let mut figures = Restart::figures("kill -9 to first new decision", &restarts, SECONDS_MAX);
+    let named = ("kill -9", "to first new decision");
+    let mut figures = Restart::figures(named, &restarts, SECONDS_MAX);
     let standby = match &brokers.log_url {
         Some(url) => {
             let taken = takeover::run(rounds, seconds, (url, brokers.single_broker), clock)?;

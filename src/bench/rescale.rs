@@ -30,8 +30,10 @@ pub(super) fn run(rounds: u16, size: &Size, clock: &Clock) -> Result<Found, Stri
         }
     }
     shop.stop()?;
-    let mut figures = Restart::figures("1 to 2 workers, without decisions", &up, SECONDS_MAX);
-    figures.extend(Restart::figures("2 to 1 workers, without decisions", &down, SECONDS_MAX));
+    let mut figures = Vec::new();
+    for (what, restarts) in [("1 to 2 workers", &up), ("2 to 1 workers", &down)] {
+        figures.extend(Restart::figures((what, "without decisions"), restarts, SECONDS_MAX));
+    }
     let setup = BTreeMap::from([
         ("products", products.to_string()),
         ("open reservations", reservations.to_string()),

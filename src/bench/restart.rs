@@ -66,13 +66,15 @@ impl Stage {
         let home = home.map_err(|error| format!("could not make a directory: {error}"))?;
         let runtime = crate::serving::runtime().map_err(|failure| failure.to_string())?;
         let stage = Self { home, port: free_port()?, products, runtime, clock: clock.clone() };
-        let shop = stage.start(&[])?;
+        let shop = stage.start(&["--checkpoint-interval", "1s"])?;
         fill(&shop.caller, products)?;
         stage.runtime.block_on(async {
             reserve(&shop.caller, 0..reservations, products).await?;
             decided(&shop.caller, clock).await?;
             checkpointed(&shop.caller, clock).await
         })?;
+        shop.stop()?;
+        let shop = stage.start(&[])?;
         Ok((stage, shop))
     }
 
@@ -133,8 +135,8 @@ type Part = (&'static str, fn(&Restart) -> f64);
 
 /// In the order in which they come.
 const PARTS: [Part; 7] = [
-    ("until its process is gone", |restart| restart.end),
-    ("spawn, claim, word that it is ready", |restart| restart.spawn),
+    ("process gone", |restart| restart.end),
+    ("spawn, claim, ready told", |restart| restart.spawn),
     ("log and views opened", |restart| restart.before),
     ("manifest and files read", |restart| restart.checkpoint),
     ("state loaded", |restart| restart.load),
@@ -163,12 +165,17 @@ impl Restart {
 
     /// The figures of these restarts: the whole in seconds, which is never over the bar, and its
     /// parts in milliseconds.
-    pub(super) fn figures(name: &str, restarts: &[Self], seconds_max: f64) -> Vec<Figure> {
-        let whole = restarts.iter().map(|restart| restart.whole / 1000.0).collect();
-        let mut figures = vec![Figure::of(name, "s", whole, Bar::NeverOver(seconds_max))];
+    pub(super) fn figures(
+        (what, whole): (&str, &str),
+        restarts: &[Self],
+        seconds_max: f64,
+    ) -> Vec<Figure> {
+        let seconds = restarts.iter().map(|restart| restart.whole / 1000.0).collect();
+        let name = format!("{what} {whole}");
+        let mut figures = vec![Figure::of(name, "s", seconds, Bar::NeverOver(seconds_max))];
         for (part, of) in PARTS {
             let samples = restarts.iter().map(of).collect();
-            figures.push(Figure::of(format!("{name}: {part}"), "ms", samples, Bar::None));
+            figures.push(Figure::of(format!("{what}: {part}"), "ms", samples, Bar::None));
         }
         figures
     }
