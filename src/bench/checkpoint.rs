@@ -22,7 +22,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 const PRODUCTS: u32 = 100_000;
-const ORDERS: u32 = 100_000;
+/// As much as takes longer than a checkpoint's interval.
+const ORDERS: u32 = 300_000;
 const SECONDS: u16 = 12;
 /// The steady load, far below the throughput, and what is asked for beside it.
 const RATE: &str = "2000";
@@ -166,7 +167,7 @@ fn steady(
     runtime: &Runtime,
     clock: &Clock,
 ) -> Result<Vec<Decision>, String> {
-    // Longer than it is wanted: it must not end before.
+    // Longer than it is wanted: it must not end before what is asked for beside it.
     let (length, sold) = (seconds.saturating_mul(2).to_string(), products.to_string());
     let shape = ["steady", "--rate", RATE, "--batch", "20", "--seconds", &length];
     let load = Load::start(shop.caller.url(), &[&shape[..], &["--products", &sold]].concat())?;

@@ -28,7 +28,8 @@ pub(crate) struct Size {
     #[arg(long, env = "WATERMART_PRODUCTS",
           value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(crate) products: Option<u32>,
-    /// Its orders that nobody pays: 100,000, each time that checkpoint measures; of expiry 1,000,000.
+    /// Its orders that nobody pays: 100,000; 300,000 each time that checkpoint measures; of expiry
+    /// 1,000,000.
     #[arg(long, env = "WATERMART_RESERVATIONS",
           value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(crate) reservations: Option<u32>,
