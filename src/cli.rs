@@ -206,6 +206,9 @@ pub(crate) struct Process {
     pub(crate) work: Work,
     #[command(flatten)]
     pub(crate) lead: Lead,
+    /// A hot standby: leads when nobody has for 1 s; without it a process that follows waits 3 s.
+    #[arg(long, env = "WATERMART_FOLLOW", conflicts_with = "take_over")]
+    pub(crate) follow: bool,
     #[command(flatten)]
     pub(crate) webhooks: Webhooks,
     #[command(flatten)]

@@ -9,6 +9,7 @@ use crate::{engine, payments};
 use axum::Router;
 use edge::front::front;
 use ingest_api::ingest::{Decisions, Ingest, Limits, Ports};
+use processors::engine::Role;
 use processors::supervisor::Supervisor;
 use queries::Queries;
 use sinks::event_log::EventLog;
@@ -49,7 +50,8 @@ impl Shop {
         let handle = runtime.handle().clone();
         let gateway = payments::opener(up.lead.payments_url, data, &opened, &secrets, handle);
         let written = Some(Arc::clone(&views));
-        let engine = engine::lead(&opened, data, (&up.work, &up.lead), written, gateway)?;
+        let how = (&up.work, &up.lead);
+        let engine = engine::lead(&opened, data, how, Role::StandsBy, written, gateway)?;
         let log_status = opened.log_status(&up.outside);
         let Opened { clock, schemas, log, .. } = opened;
         let codec = schemas.codec;

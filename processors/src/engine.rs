@@ -20,9 +20,10 @@ use crate::inputs;
 use crate::invariants::watch;
 use crate::no_publisher;
 use crate::opener::Opener;
-use crate::planner::Planner;
+use crate::planner::{Claim, Planner};
 use crate::publisher::Publisher;
 use crate::replay;
+pub use crate::role::Role;
 pub use crate::status::{Held, Status};
 use crate::threads::Threads;
 pub use crate::threads::{Workers, start_workers};
@@ -66,30 +67,6 @@ pub struct Options {
     pub hash_seed: u64,
     /// What part it takes in planning.
     pub role: Role,
-}
-
-/// What part an engine takes in planning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Claims as soon as the log is replayed: the log is its own, or it shall take over.
-    Leads,
-    /// Follows whoever leads and appends nothing; claims after 3 s without a valid plan.
-    StandsBy,
-    /// Never claims and appends nothing: its outputs are not even written down.
-    Follows,
-    /// Never claims; publishes what is planned, on a log that is its own.
-    Replays,
-}
-
-impl Role {
-    /// Whether it may come to lead.
-    #[must_use]
-    pub const fn may_lead(self) -> bool {
-        match self {
-            Self::Leads | Self::StandsBy => true,
-            Self::Follows | Self::Replays => false,
-        }
-    }
 }
 
 /// A running engine.
@@ -137,7 +114,7 @@ impl Engine {
                 state.checkpoints.make(*every, parts.clock.elapsed(), epoch);
             }
             state.own_claim = claim_id;
-            state.passive = options.role == Role::StandsBy;
+            state.passive = options.role.stands_by();
             state.muted = mark.is_none();
             state.views_at = mark.as_ref().map_or((0, 0), |mark| (mark.era, mark.epoch));
         }
@@ -356,10 +333,11 @@ fn spawn_planner(
     let codec = schemas.codec;
     let Options { settings, role, .. } = options;
     if let Some(claim_id) = claim_id {
-        let at_once = role == Role::Leads;
-        return threads.spawn("planner", move |hub| {
-            Planner::new(Arc::clone(hub), log, codec, clock, settings, claim_id, at_once).run()
-        });
+        let planner_of = move |hub: &Arc<Hub>| {
+            let claim = Claim { id: claim_id, settings, at_once: role.claims_at_once() };
+            Planner::new(Arc::clone(hub), log, codec, clock, claim, role.timing())
+        };
+        return threads.spawn("planner", move |hub| planner_of(hub).run());
     }
     if role == Role::Follows {
         return threads.spawn("follower", move |hub| outcome(replay::follow(hub, &*log)));

@@ -23,6 +23,7 @@ pub mod planner;
 pub mod planner_clock;
 pub mod publisher;
 pub mod replay;
+pub mod role;
 pub mod sabotage;
 mod sending;
 pub mod shard;
