@@ -8,6 +8,7 @@ mod refused;
 mod same_history;
 mod stopping;
 mod takeover;
+mod words;
 
 use crate::servers;
 use crate::shop::{Ask, Shop, run};
