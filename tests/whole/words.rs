@@ -148,3 +148,15 @@ fn words_that_cannot_be_meant_are_refused_and_nothing_is_appended() {
     assert!(told.contains("holds no shop"), "{told}");
     assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0, "nothing is made");
 }
+
+#[test]
+fn completion_knows_the_words_and_the_letters() {
+    let data = TempDir::new().unwrap();
+    let script = String::from_utf8(run(data.path(), &["completion", "bash"]).stdout).unwrap();
+    for words in
+        ["epochs,skip", "epochs,drain", "epochs,time", "dlq,list", "dlq,show", "dlq,replay"]
+    {
+        let [command, word] = words.split(',').collect::<Vec<_>>().try_into().unwrap();
+        assert!(script.contains(&format!("watermart__subcmd__{command},{word})")), "{words}");
+    }
+}

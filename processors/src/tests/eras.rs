@@ -3,9 +3,11 @@
 use super::determinism::SEED;
 use super::history::steps;
 use super::process::{BEGIN, EPOCHS, Process, open, say, say_to_planner};
+use crate::checkpoints::manifest::{FORMAT, InputPosition, Manifest};
 use crate::engine::{Engine, Options, Parts, Role};
 use crate::eras::{Eras, taken_by};
 use crate::failure::Failure;
+use crate::plan_history::PlanHistory;
 use crate::standing::Standing;
 use schemas::codec::Codec;
 use schemas::events::epochs::{GenerationClaimed, RecordSkipped, Settings};
@@ -141,4 +143,38 @@ fn a_word_after_which_plans_went_on_is_no_eras() {
     let eras = Eras::read(log.as_ref(), &Codec::compiled(), None).unwrap();
     assert_eq!((eras.skips(), eras.of(1, 0)), (&BTreeSet::new(), 0));
     assert!(!eras.is_newer(1) && eras.is_newer(2));
+}
+
+/// As one that is made when an epoch that is redone is out, and no plan of the era is yet.
+#[test]
+fn a_checkpoint_of_the_era_goes_on_in_it_and_one_of_before_does_not() {
+    let (dir, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let log = open(dir.path());
+    let (_, generation) = stopped(&log, folder.path());
+    let (at, codec) = (spoken_to(log.as_ref()), Codec::compiled());
+    let plans = PlanHistory::read(log.as_ref(), &codec).unwrap().plans;
+    skip(log.as_ref(), at);
+    begin(log.as_ref(), 1, generation);
+    let epoch = plans.epoch();
+    let manifest = |era| Manifest {
+        format: FORMAT,
+        era,
+        epoch,
+        written_at: BEGIN,
+        plans: plans.clone(),
+        inputs: vec![InputPosition { partition: at, next: 1, appended_at: Some(BEGIN) }],
+        published: true,
+        outputs: Vec::new(),
+        skips: Vec::new(),
+        drained: None,
+        runs: Vec::new(),
+    };
+    let (before, after) = (manifest(0), manifest(1));
+    let eras = Eras::read(log.as_ref(), &codec, Some(&after)).unwrap();
+    assert_eq!(eras.skips(), &BTreeSet::new(), "it is a dead letter already");
+    assert_eq!(eras.of(epoch + 1, 0), 1);
+    assert_eq!(eras.check_stored(None, Some(&after)), Ok(()));
+    let eras = Eras::read(log.as_ref(), &codec, Some(&before)).unwrap();
+    let refused = eras.check_stored(None, Some(&before));
+    assert!(matches!(refused, Err(Failure::HistoryRedone(_))), "{refused:?}");
 }
