@@ -3,6 +3,7 @@
 use super::determinism::SEED;
 use super::history::steps;
 use super::process::{BEGIN, EPOCHS, Process, open, say, say_to_planner};
+use super::scribe::{Dealt, Scribe};
 use crate::checkpoints::manifest::{FORMAT, InputPosition, Manifest};
 use crate::engine::{Engine, Options, Parts, Role};
 use crate::eras::{Eras, taken_by};
@@ -177,4 +178,22 @@ fn a_checkpoint_of_the_era_goes_on_in_it_and_one_of_before_does_not() {
     let eras = Eras::read(log.as_ref(), &codec, Some(&before)).unwrap();
     let refused = eras.check_stored(None, Some(&before));
     assert!(matches!(refused, Err(Failure::HistoryRedone(_))), "{refused:?}");
+}
+
+#[test]
+fn what_is_redone_is_shown_under_the_era_though_its_plan_stands_under_an_older_claim() {
+    let dir = TempDir::new().unwrap();
+    // Its plans tell no digests: nobody has finished an epoch.
+    let dealt = Dealt { batch: 10, arrival: 0 };
+    Scribe::new().write(dir.path(), &steps(SEED, 2), dealt);
+    let log = open(dir.path());
+    let history = PlanHistory::read(log.as_ref(), &Codec::compiled()).unwrap();
+    skip(log.as_ref(), spoken_to(log.as_ref()));
+    begin(log.as_ref(), 1, history.plans.generation());
+    let process = Process::start(&log, Role::Follows);
+    process.is(Standing::Follows);
+    assert_eq!(process.engine.status().dead_letters, 1);
+    let mark = Arc::clone(&process.views.as_ref().unwrap().marks().borrow());
+    assert_eq!((mark.era, mark.epoch), (1, history.plans.epoch()));
+    process.engine.stop().unwrap();
 }
