@@ -3,6 +3,8 @@
 //! A flag beats its `WATERMART_*` name, that beats the file given by `--config`, that beats the
 //! default; [`crate::config`] sees to the file and refuses names that nobody knows.
 
+use crate::dlq::Dlq;
+use crate::epochs::Epochs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sinks::event_log::Location;
 use sinks::schema_registry as registry;
@@ -58,6 +60,12 @@ pub(crate) enum Command {
     /// Shows the log's topics, or what stands on one.
     #[command(subcommand)]
     Topics(Topics),
+    /// Says a word to the planner: the log takes it, and whoever leads obeys.
+    #[command(subcommand)]
+    Epochs(Epochs),
+    /// Lists the dead letters, shows one, or appends its record again.
+    #[command(subcommand)]
+    Dlq(Dlq),
     /// Measures one part.
     Bench(Bench),
     /// Prints the completion script of a shell.

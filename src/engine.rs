@@ -86,6 +86,7 @@ fn again(failure: Failure) -> EngineFailure {
         Failure::HistoryRedone(reason) => EngineFailure::HistoryRedone(reason),
         Failure::Check(reason) => EngineFailure::Fault(reason),
         Failure::Bug(reason) => EngineFailure::Bug(reason),
+        Failure::Poisoned { partition, offset } => EngineFailure::Poisoned { partition, offset },
     }
 }
 
@@ -97,6 +98,7 @@ pub(crate) fn failure(failure: EngineFailure) -> Failure {
         EngineFailure::Damaged(reason) => Failure::Damaged(reason),
         EngineFailure::Fault(reason) => Failure::Check(reason),
         EngineFailure::Bug(reason) => Failure::Bug(reason),
+        EngineFailure::Poisoned { partition, offset } => Failure::Poisoned { partition, offset },
     }
 }
 

@@ -6,7 +6,7 @@ use crate::exit::Failure;
 use crate::log::LogSource;
 use crate::parts::Opened;
 use crate::serving::{self, Service};
-use crate::{engine, payments};
+use crate::{engine, last_words, payments};
 use axum::Router;
 use edge::front::front;
 use processors::engine::Role;
@@ -26,6 +26,7 @@ pub(crate) fn run(flags: &cli::Process, global: &Global) -> Result<(), Failure> 
     let runtime = serving::runtime()?;
     let process = Process::open(flags, &global.data, &runtime)?;
     serving::run(process, runtime, &flags.door, global)
+        .map_err(|failure| last_words::of(failure, &flags.outside, &global.data))
 }
 
 struct Process {

@@ -5,7 +5,7 @@ use crate::exit::Failure;
 use crate::log::LogSource;
 use crate::parts::{self, Opened};
 use crate::serving::{self, Service};
-use crate::{engine, payments};
+use crate::{engine, last_words, payments};
 use axum::Router;
 use edge::front::front;
 use ingest_api::ingest::{Decisions, Ingest, Limits, Ports};
@@ -27,6 +27,7 @@ pub(crate) fn run(up: &Up, global: &Global) -> Result<(), Failure> {
     let runtime = serving::runtime()?;
     let shop = Shop::open(up, &global.data, &runtime)?;
     serving::run(shop, runtime, &up.door, global)
+        .map_err(|failure| last_words::of(failure, &up.outside, &global.data))
 }
 
 /// An open shop: everything but the socket.

@@ -14,6 +14,7 @@
 
 use crate::checkpoints::restored::Restored;
 use crate::checkpoints::{self, spawn_keeper};
+use crate::eras::Eras;
 use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
 use crate::inputs;
@@ -104,6 +105,9 @@ impl Engine {
         let claim_id = if options.role.may_lead() { Some(claim_id()?) } else { None };
         let mark = parts.views.as_ref().map(|views| Arc::clone(&views.marks().borrow()));
         let restored = checkpoints::restored(parts, mark.as_deref(), options.role)?;
+        let manifest = restored.as_ref().map(|restored| &restored.manifest);
+        let eras = Eras::read(parts.log.as_ref(), &parts.schemas.codec, manifest)?;
+        eras.check_stored(mark.as_deref(), manifest)?;
         {
             let mut state = hub.lock();
             if let Some(restored) = &restored {
@@ -113,13 +117,15 @@ impl Engine {
                 let epoch = state.finished;
                 state.checkpoints.make(*every, parts.clock.elapsed(), epoch);
             }
+            state.skips.extend(eras.skips());
             state.own_claim = claim_id;
             state.passive = options.role.stands_by();
             state.muted = mark.is_none();
             state.views_at = mark.as_ref().map_or((0, 0), |mark| (mark.era, mark.epoch));
         }
         let mut threads = Threads::over(Arc::clone(&hub));
-        spawn_readers(&mut threads, parts, options.workers, mark.clone(), restored.as_deref())?;
+        let known = (mark.clone(), eras);
+        spawn_readers(&mut threads, parts, options.workers, known, restored.as_deref())?;
         spawn_writers(&mut threads, parts, options.role, mark, restored.as_deref())?;
         spawn_keeper(&mut threads, parts, options.role, restored.as_deref())?;
         spawn_planner(&mut threads, parts, options, claim_id)?;
@@ -192,12 +198,19 @@ impl Engine {
         let mut dumps = Vec::new();
         if let Some(workers) = self.workers.take() {
             for dump in workers.join() {
-                dumps.push(dump.map_err(Failure::Bug)?);
+                dumps.push(dump.map_err(|panic| self.why(Failure::Bug(panic)))?);
             }
         }
         self.handle.hub.notify();
-        self.threads.join()?;
+        self.threads.join().map_err(|panic| self.why(panic))?;
         self.handle.hub.lock().failure.clone().map_or(Ok(dumps), Err)
+    }
+}
+
+impl Engine {
+    /// The first thing that went wrong: it says more than that a thread panicked.
+    fn why(&self, panic: Failure) -> Failure {
+        self.handle.hub.lock().failure.clone().unwrap_or(panic)
     }
 }
 
@@ -277,7 +290,7 @@ fn spawn_readers(
     threads: &mut Threads,
     parts: &Parts,
     workers: usize,
-    mark: Option<Arc<Mark>>,
+    (mark, eras): (Option<Arc<Mark>>, Eras),
     restored: Option<&Restored>,
 ) -> Result<(), Failure> {
     let from = restored.map_or(0, |restored| restored.manifest.plans.last_offset() + 1);
@@ -293,7 +306,7 @@ fn spawn_readers(
         Ok(())
     })?;
     let hub = Arc::clone(&threads.hub);
-    let mut opener = Opener::new(hub, codec, clock, workers, mark, named);
+    let mut opener = Opener::new(hub, codec, clock, workers, mark, eras, named);
     if let Some(restored) = restored {
         opener = opener.behind(restored);
     }
@@ -347,7 +360,11 @@ fn spawn_planner(
 
 const EPOCHS: TopicPartition = TopicPartition { topic: Topic::Epochs, partition: 0 };
 
-fn claim_id() -> Result<EventId, Failure> {
+/// A random id for a claim.
+///
+/// # Errors
+/// The system gives none.
+pub fn claim_id() -> Result<EventId, Failure> {
     let mut bytes = [0; 16];
     std::fs::File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut bytes))

@@ -62,6 +62,8 @@ pub struct State {
     opened: BTreeMap<u64, Opened>,
     /// The last epoch that all workers have finished.
     pub finished: u64,
+    /// Its era.
+    pub finished_era: u32,
     /// Finished epochs that the publisher has not taken.
     pub to_publish: VecDeque<Finished>,
     /// Finished epochs' rows that the view writer has not taken.
@@ -346,7 +348,7 @@ impl State {
             self.checkpoints.taken = Some(Taken { begun, info, snapshots });
         }
         self.spooled += weight(&events) + rows.len();
-        self.finished = epoch;
+        (self.finished, self.finished_era) = (epoch, info.era);
         self.dead_letters += dead.len() as u64;
         self.applied = Arc::clone(&info.applied);
         if self.muted {

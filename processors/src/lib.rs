@@ -6,6 +6,7 @@ pub mod dataflow;
 pub mod digests;
 pub mod engine;
 pub mod epoch;
+pub mod eras;
 pub mod failure;
 pub mod hub;
 pub mod inputs;
@@ -17,6 +18,7 @@ pub mod operator;
 pub mod outputs;
 pub mod payment_worker;
 pub mod plan;
+pub mod plan_history;
 #[cfg(test)]
 mod plan_model;
 pub mod planner;
