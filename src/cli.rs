@@ -4,6 +4,8 @@
 //! default; [`crate::config`] sees to the file and refuses names that nobody knows.
 
 use crate::bench::flags::Bench;
+use crate::dlq::Dlq;
+use crate::epochs::Epochs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sinks::event_log::Location;
 use sinks::schema_registry as registry;
@@ -59,6 +61,12 @@ pub(crate) enum Command {
     /// Shows the log's topics, or what stands on one.
     #[command(subcommand)]
     Topics(Topics),
+    /// Says a word to the planner: the log takes it, and whoever leads obeys.
+    #[command(subcommand)]
+    Epochs(Epochs),
+    /// Lists the dead letters, shows one, or appends its record again.
+    #[command(subcommand)]
+    Dlq(Dlq),
     /// Measures one part.
     Bench(Bench),
     /// Prints the completion script of a shell.
@@ -208,6 +216,9 @@ pub(crate) struct Process {
     pub(crate) work: Work,
     #[command(flatten)]
     pub(crate) lead: Lead,
+    /// A hot standby: leads when nobody has for 1 s; without it a process that follows waits 3 s.
+    #[arg(long, env = "WATERMART_FOLLOW", conflicts_with = "take_over")]
+    pub(crate) follow: bool,
     #[command(flatten)]
     pub(crate) webhooks: Webhooks,
     #[command(flatten)]

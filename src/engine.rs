@@ -19,8 +19,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Starts an engine that may lead. It writes `views`, if the process has any; its payments are
-/// asked for, and their webhooks come in, through what is opened by `gateway`.
+/// Starts an engine that may lead, or, where others share the log, `stands_by`. It writes `views`,
+/// if the process has any; its payments are asked for, and their webhooks come in, through what is
+/// opened by `gateway`.
 ///
 /// # Errors
 /// It does not start.
@@ -28,14 +29,16 @@ pub(crate) fn lead(
     opened: &Opened,
     data: &Path,
     (work, lead): (&Work, &Lead),
+    stands_by: Role,
     views: Option<Arc<dyn ViewStore>>,
     gateway: OpenGateway,
 ) -> Result<Supervisor, Failure> {
     let ms = i64::try_from(lead.reservation_timeout.as_millis()).unwrap_or(i64::MAX);
     let settings = Settings { reservation_timeout_ms: ms };
     // One that starts anew has no right to take over from who took over from it.
-    let role_again = if opened.source.is_exclusive() { Role::Leads } else { Role::StandsBy };
-    let role = if lead.take_over { Role::Leads } else { role_again };
+    let role_again = if opened.source.is_exclusive() { Role::Leads } else { stands_by };
+    let takes_over = lead.take_over && !opened.source.is_exclusive();
+    let role = if takes_over { Role::TakesOver } else { role_again };
     start(opened, data, work, views, (role, role_again, settings), gateway)
 }
 
@@ -86,6 +89,7 @@ fn again(failure: Failure) -> EngineFailure {
         Failure::HistoryRedone(reason) => EngineFailure::HistoryRedone(reason),
         Failure::Check(reason) => EngineFailure::Fault(reason),
         Failure::Bug(reason) => EngineFailure::Bug(reason),
+        Failure::Poisoned { partition, offset } => EngineFailure::Poisoned { partition, offset },
     }
 }
 
@@ -97,6 +101,7 @@ pub(crate) fn failure(failure: EngineFailure) -> Failure {
         EngineFailure::Damaged(reason) => Failure::Damaged(reason),
         EngineFailure::Fault(reason) => Failure::Check(reason),
         EngineFailure::Bug(reason) => Failure::Bug(reason),
+        EngineFailure::Poisoned { partition, offset } => Failure::Poisoned { partition, offset },
     }
 }
 

@@ -1,5 +1,6 @@
 //! How the command ends: each code and what it means.
 
+use schemas::topic::TopicPartition;
 use std::fmt;
 use std::process::ExitCode;
 
@@ -25,6 +26,14 @@ pub(crate) enum Failure {
     /// A bug: an invariant does not hold, or a thread panicked.
     #[error("{0}")]
     Bug(String),
+    /// A bug: a machine panicked on what a record began.
+    #[error("a machine panicked on the record {partition}@{offset}; its message stands above")]
+    Poisoned {
+        /// Where the record lies.
+        partition: TopicPartition,
+        /// Its offset there.
+        offset: u64,
+    },
     /// History was redone.
     #[error("{0}")]
     HistoryRedone(String),
@@ -42,7 +51,7 @@ impl Failure {
             Self::Unreachable(_) => 5,
             Self::HistoryRedone(_) => 6,
             // That of a panic of the main thread, too.
-            Self::Bug(_) => 101,
+            Self::Bug(_) | Self::Poisoned { .. } => 101,
         })
     }
 

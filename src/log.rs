@@ -8,9 +8,10 @@
 use crate::cli::Outside;
 use crate::exit::Failure;
 use crate::parts;
+use schemas::topic::TopicPartition;
 use sinks::clock::Clock;
 use sinks::event_log::kafka::{Cluster, KafkaLog, OpenError, Options};
-use sinks::event_log::{EventLog, Location};
+use sinks::event_log::{EventLog, Location, ReadError, Record};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,8 @@ use std::time::Duration;
 const CALLERS_WAIT: Duration = Duration::from_secs(10);
 /// Before topics that are not there yet are looked for again.
 const TOPICS_LOOK: Duration = Duration::from_millis(200);
+/// How long it is waited at once for a record that stands on the log.
+const READ_WAIT: Duration = Duration::from_millis(100);
 
 /// The log of a process. A clone is the same one.
 #[derive(Clone)]
@@ -177,5 +180,39 @@ pub(crate) fn failure(error: &OpenError) -> Failure {
     match error {
         OpenError::Unreachable { .. } => Failure::Unreachable(error.to_string()),
         OpenError::Unsafe { .. } | OpenError::Missing { .. } => Failure::flag("log-url", error),
+    }
+}
+
+/// The record at this offset; none: none has it, or it is not there yet.
+///
+/// # Errors
+/// The log cannot be read there.
+pub(crate) fn record_at(
+    log: &dyn EventLog,
+    at: TopicPartition,
+    offset: u64,
+) -> Result<Option<Record>, ReadError> {
+    let end = log.ends(&[at])?[0];
+    if offset >= end {
+        return Ok(None);
+    }
+    let (mut reader, mut records) = (log.reader(&[(at, offset)])?, Vec::new());
+    while records.is_empty() && reader.position(at) < end {
+        reader.read(1, &mut records)?;
+        if records.is_empty() {
+            reader.wait(READ_WAIT);
+        }
+    }
+    Ok(records.into_iter().next().filter(|record| record.offset == offset))
+}
+
+/// Why records that an argument names cannot be read, as the end of the command.
+pub(crate) fn unread(error: &ReadError) -> Failure {
+    match error {
+        ReadError::Damaged { .. } => Failure::Damaged(error.to_string()),
+        ReadError::BelowStart { .. } | ReadError::BeyondEnd { .. } => {
+            Failure::Usage(error.to_string())
+        }
+        ReadError::Unavailable(_) => Failure::Unreachable(error.to_string()),
     }
 }

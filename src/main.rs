@@ -4,11 +4,14 @@ mod audit;
 mod bench;
 mod cli;
 mod config;
+mod dlq;
 mod doctor;
 mod engine;
+mod epochs;
 mod exit;
 mod explain;
 mod ingest;
+mod last_words;
 mod load;
 mod log;
 mod parts;
@@ -71,6 +74,8 @@ fn dispatch(command: Command, global: &Global) -> Result<(), Failure> {
         Command::Explain(arguments) => explain::run(&arguments, global),
         Command::Doctor(arguments) => doctor::run(&arguments, global),
         Command::Topics(arguments) => topics::run(&arguments, global),
+        Command::Epochs(arguments) => epochs::run(&arguments, global),
+        Command::Dlq(arguments) => dlq::run(&arguments, global),
         Command::Bench(arguments) => bench::run(&arguments, global.json),
         Command::Completion { shell } => completion(shell),
     }

@@ -192,7 +192,11 @@ pub(crate) fn read_log_beside(data: &Path) -> Result<FileLog, Failure> {
     FileLog::open_beside_writer(&shops_log(data)?).map_err(|error| log_failure(error, data))
 }
 
-fn shops_log(data: &Path) -> Result<PathBuf, Failure> {
+/// The log's files, which must be there.
+///
+/// # Errors
+/// They are not.
+pub(crate) fn shops_log(data: &Path) -> Result<PathBuf, Failure> {
     let dir = log_dir(data);
     if dir.is_dir() {
         return Ok(dir);

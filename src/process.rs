@@ -6,9 +6,10 @@ use crate::exit::Failure;
 use crate::log::LogSource;
 use crate::parts::Opened;
 use crate::serving::{self, Service};
-use crate::{engine, payments};
+use crate::{engine, last_words, payments};
 use axum::Router;
 use edge::front::front;
+use processors::engine::Role;
 use processors::supervisor::Supervisor;
 use queries::running::{self, Running};
 use sinks::event_log::EventLog;
@@ -25,6 +26,7 @@ pub(crate) fn run(flags: &cli::Process, global: &Global) -> Result<(), Failure> 
     let runtime = serving::runtime()?;
     let process = Process::open(flags, &global.data, &runtime)?;
     serving::run(process, runtime, &flags.door, global)
+        .map_err(|failure| last_words::of(failure, &flags.outside, &global.data))
 }
 
 struct Process {
@@ -41,7 +43,9 @@ impl Process {
         let secrets = payments::secrets(&flags.webhooks, data)?;
         let handle = runtime.handle().clone();
         let gateway = payments::opener(flags.lead.payments_url, data, &opened, &secrets, handle);
-        let engine = engine::lead(&opened, data, (&flags.work, &flags.lead), None, gateway)?;
+        let stands_by = if flags.follow { Role::StandsByHot } else { Role::StandsBy };
+        let how = (&flags.work, &flags.lead);
+        let engine = engine::lead(&opened, data, how, stands_by, None, gateway)?;
         let log_status = opened.log_status(&flags.outside);
         let Opened { clock, log, .. } = opened;
         let status = engine::status(&engine, flags.work.workers, "standing by", log_status);

@@ -4,6 +4,7 @@
 use crate::cli::{self, Global};
 use crate::engine;
 use crate::exit::Failure;
+use crate::last_words;
 use crate::log::LogSource;
 use crate::parts::{self, Opened};
 use crate::serving::{self, Service};
@@ -24,6 +25,7 @@ pub(crate) fn run(flags: &cli::Query, global: &Global) -> Result<(), Failure> {
     let runtime = serving::runtime()?;
     let replica = Replica::open(flags, &global.data)?;
     serving::run(replica, runtime, &flags.door, global)
+        .map_err(|failure| last_words::of(failure, &flags.outside, &global.data))
 }
 
 struct Replica {

@@ -5,10 +5,11 @@ use crate::exit::Failure;
 use crate::log::LogSource;
 use crate::parts::{self, Opened};
 use crate::serving::{self, Service};
-use crate::{engine, payments};
+use crate::{engine, last_words, payments};
 use axum::Router;
 use edge::front::front;
 use ingest_api::ingest::{Decisions, Ingest, Limits, Ports};
+use processors::engine::Role;
 use processors::supervisor::Supervisor;
 use queries::Queries;
 use sinks::event_log::EventLog;
@@ -26,6 +27,7 @@ pub(crate) fn run(up: &Up, global: &Global) -> Result<(), Failure> {
     let runtime = serving::runtime()?;
     let shop = Shop::open(up, &global.data, &runtime)?;
     serving::run(shop, runtime, &up.door, global)
+        .map_err(|failure| last_words::of(failure, &up.outside, &global.data))
 }
 
 /// An open shop: everything but the socket.
@@ -49,7 +51,8 @@ impl Shop {
         let handle = runtime.handle().clone();
         let gateway = payments::opener(up.lead.payments_url, data, &opened, &secrets, handle);
         let written = Some(Arc::clone(&views));
-        let engine = engine::lead(&opened, data, (&up.work, &up.lead), written, gateway)?;
+        let how = (&up.work, &up.lead);
+        let engine = engine::lead(&opened, data, how, Role::StandsBy, written, gateway)?;
         let log_status = opened.log_status(&up.outside);
         let Opened { clock, schemas, log, .. } = opened;
         let codec = schemas.codec;

@@ -17,9 +17,9 @@ use crate::operator::{Batch, Desk, ROUNDS, Spares, keyed};
 use crate::sabotage::Faults;
 use crate::shards::customers::Customers;
 use crate::shards::products::Products;
-use machines::message::ToCustomer;
+use machines::message::{Cause, ToCustomer};
 use schemas::time::Timestamp;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,6 +135,21 @@ impl Shards {
     }
 }
 
+/// Names the record that breaks a machine, when this worker panics.
+struct NameOnPanic<'a> {
+    hub: &'a Hub,
+    applying: Rc<Cell<Option<Cause>>>,
+}
+
+impl Drop for NameOnPanic<'_> {
+    fn drop(&mut self) {
+        let record = self.applying.get().and_then(Cause::position);
+        if let Some((partition, offset)) = record.filter(|_| std::thread::panicking()) {
+            self.hub.fail(Failure::Poisoned { partition, offset });
+        }
+    }
+}
+
 /// Drives one worker until the hub says that it is done. Gives the bytes of its state at the end,
 /// if the hub asks for them.
 pub fn run(worker: &mut Worker, hub: &Arc<Hub>, hash_seed: u64) -> Vec<u8> {
@@ -157,6 +172,7 @@ pub fn run(worker: &mut Worker, hub: &Arc<Hub>, hash_seed: u64) -> Vec<u8> {
         shards.keep_changes();
     }
     let mut mesh = Mesh::build(worker, &shards, hub.faults.clone(), first_epoch);
+    let _named = NameOnPanic { hub, applying: Rc::clone(&mesh.desk.borrow().applying) };
     drive(worker, hub, &mut mesh, index);
     if saves {
         // What is left over is in the dataflow still, and in no shard.

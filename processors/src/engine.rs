@@ -14,15 +14,17 @@
 
 use crate::checkpoints::restored::Restored;
 use crate::checkpoints::{self, spawn_keeper};
+use crate::eras::Eras;
 use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
 use crate::inputs;
 use crate::invariants::watch;
 use crate::no_publisher;
 use crate::opener::Opener;
-use crate::planner::Planner;
+use crate::planner::{Claim, Planner};
 use crate::publisher::Publisher;
 use crate::replay;
+pub use crate::role::Role;
 use crate::start::Start;
 pub use crate::status::{Held, Status};
 use crate::threads::Threads;
@@ -69,30 +71,6 @@ pub struct Options {
     pub role: Role,
 }
 
-/// What part an engine takes in planning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Claims as soon as the log is replayed: the log is its own, or it shall take over.
-    Leads,
-    /// Follows whoever leads and appends nothing; claims after 3 s without a valid plan.
-    StandsBy,
-    /// Never claims and appends nothing: its outputs are not even written down.
-    Follows,
-    /// Never claims; publishes what is planned, on a log that is its own.
-    Replays,
-}
-
-impl Role {
-    /// Whether it may come to lead.
-    #[must_use]
-    pub const fn may_lead(self) -> bool {
-        match self {
-            Self::Leads | Self::StandsBy => true,
-            Self::Follows | Self::Replays => false,
-        }
-    }
-}
-
 /// A running engine.
 pub struct Engine {
     handle: Handle,
@@ -129,6 +107,9 @@ impl Engine {
         let claim_id = if options.role.may_lead() { Some(claim_id()?) } else { None };
         let mark = parts.views.as_ref().map(|views| Arc::clone(&views.marks().borrow()));
         let restored = checkpoints::restored(parts, mark.as_deref(), options.role)?;
+        let manifest = restored.as_ref().map(|restored| &restored.manifest);
+        let eras = Eras::read(parts.log.as_ref(), &parts.schemas.codec, manifest)?;
+        eras.check_stored(mark.as_deref(), manifest)?;
         start.restored();
         {
             let mut state = hub.lock();
@@ -140,13 +121,15 @@ impl Engine {
                 let epoch = state.finished;
                 state.checkpoints.make(*every, parts.clock.elapsed(), epoch);
             }
+            state.skips.extend(eras.skips());
             state.own_claim = claim_id;
-            state.passive = options.role == Role::StandsBy;
+            state.passive = options.role.stands_by();
             state.muted = mark.is_none();
             state.views_at = mark.as_ref().map_or((0, 0), |mark| (mark.era, mark.epoch));
         }
         let mut threads = Threads::over(Arc::clone(&hub));
-        spawn_readers(&mut threads, parts, options.workers, mark.clone(), restored.as_deref())?;
+        let known = (mark.clone(), eras);
+        spawn_readers(&mut threads, parts, options.workers, known, restored.as_deref())?;
         spawn_writers(&mut threads, parts, options.role, mark, restored.as_deref())?;
         spawn_keeper(&mut threads, parts, options.role, restored.as_deref())?;
         spawn_planner(&mut threads, parts, options, claim_id)?;
@@ -219,12 +202,19 @@ impl Engine {
         let mut dumps = Vec::new();
         if let Some(workers) = self.workers.take() {
             for dump in workers.join() {
-                dumps.push(dump.map_err(Failure::Bug)?);
+                dumps.push(dump.map_err(|panic| self.why(Failure::Bug(panic)))?);
             }
         }
         self.handle.hub.notify();
-        self.threads.join()?;
+        self.threads.join().map_err(|panic| self.why(panic))?;
         self.handle.hub.lock().failure.clone().map_or(Ok(dumps), Err)
+    }
+}
+
+impl Engine {
+    /// The first thing that went wrong: it says more than that a thread panicked.
+    fn why(&self, panic: Failure) -> Failure {
+        self.handle.hub.lock().failure.clone().unwrap_or(panic)
     }
 }
 
@@ -304,7 +294,7 @@ fn spawn_readers(
     threads: &mut Threads,
     parts: &Parts,
     workers: usize,
-    mark: Option<Arc<Mark>>,
+    (mark, eras): (Option<Arc<Mark>>, Eras),
     restored: Option<&Restored>,
 ) -> Result<(), Failure> {
     let from = restored.map_or(0, |restored| restored.manifest.plans.last_offset() + 1);
@@ -320,7 +310,7 @@ fn spawn_readers(
         Ok(())
     })?;
     let hub = Arc::clone(&threads.hub);
-    let mut opener = Opener::new(hub, codec, clock, workers, mark, named);
+    let mut opener = Opener::new(hub, codec, clock, workers, mark, eras, named);
     if let Some(restored) = restored {
         opener = opener.behind(restored);
     }
@@ -360,10 +350,11 @@ fn spawn_planner(
     let codec = schemas.codec;
     let Options { settings, role, .. } = options;
     if let Some(claim_id) = claim_id {
-        let at_once = role == Role::Leads;
-        return threads.spawn("planner", move |hub| {
-            Planner::new(Arc::clone(hub), log, codec, clock, settings, claim_id, at_once).run()
-        });
+        let planner_of = move |hub: &Arc<Hub>| {
+            let claim = Claim { id: claim_id, settings, at_once: role.claims_at_once() };
+            Planner::new(Arc::clone(hub), log, codec, clock, claim, role.timing())
+        };
+        return threads.spawn("planner", move |hub| planner_of(hub).run());
     }
     if role == Role::Follows {
         return threads.spawn("follower", move |hub| outcome(replay::follow(hub, &*log)));
@@ -373,7 +364,11 @@ fn spawn_planner(
 
 const EPOCHS: TopicPartition = TopicPartition { topic: Topic::Epochs, partition: 0 };
 
-fn claim_id() -> Result<EventId, Failure> {
+/// A random id for a claim.
+///
+/// # Errors
+/// The system gives none.
+pub fn claim_id() -> Result<EventId, Failure> {
     let mut bytes = [0; 16];
     std::fs::File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut bytes))

@@ -1,6 +1,7 @@
 //! Why an engine ends, by what is to be done about it.
 
 use crate::payment_worker::PaymentWorkerError;
+use schemas::topic::TopicPartition;
 use sinks::event_log::{AppendError, ReadError};
 use sinks::view_store::ViewError;
 
@@ -23,6 +24,15 @@ pub enum Failure {
     /// A bug: an invariant does not hold, or a thread panicked.
     #[error("{0}")]
     Bug(String),
+    /// A bug: a machine panicked on what a record began. Every start would come to the same, unless
+    /// an operator sets the record aside.
+    #[error("a machine panicked on the record {partition}@{offset}; its message stands above")]
+    Poisoned {
+        /// Where the record lies.
+        partition: TopicPartition,
+        /// Its offset there.
+        offset: u64,
+    },
 }
 
 impl Failure {
@@ -31,7 +41,11 @@ impl Failure {
     pub const fn may_pass(&self) -> bool {
         match self {
             Self::Unavailable(_) => true,
-            Self::HistoryRedone(_) | Self::Damaged(_) | Self::Fault(_) | Self::Bug(_) => false,
+            Self::HistoryRedone(_)
+            | Self::Damaged(_)
+            | Self::Fault(_)
+            | Self::Bug(_)
+            | Self::Poisoned { .. } => false,
         }
     }
 }

@@ -20,8 +20,7 @@ use crate::invariants::Counts;
 use crate::plan::PlanTopic;
 use crate::sabotage::Faults;
 use crate::shards::Decided;
-use crate::standing::Standing;
-use crate::start::Start;
+use crate::{standing::Standing, start::Start};
 use schemas::events::epochs::EpochDigest;
 use schemas::id::EventId;
 use schemas::time::Timestamp;
@@ -63,6 +62,8 @@ pub struct State {
     opened: BTreeMap<u64, Opened>,
     /// The last epoch that all workers have finished.
     pub finished: u64,
+    /// Its era.
+    pub finished_era: u32,
     /// Finished epochs that the publisher has not taken.
     pub to_publish: VecDeque<Finished>,
     /// Finished epochs' rows that the view writer has not taken.
@@ -332,8 +333,7 @@ impl State {
         let mut digests = [0u64; OPERATORS];
         let (mut rows, mut events) = (Vec::new(), Vec::with_capacity(parts.len()));
         let mut snapshots = Vec::new();
-        self.left = 0;
-        self.next_deadline = None;
+        (self.left, self.next_deadline) = (0, None);
         for part in parts.into_iter().flatten() {
             for (sum, digest) in digests.iter_mut().zip(part.digests) {
                 *sum = sum.wrapping_add(digest);
@@ -349,7 +349,7 @@ impl State {
             self.checkpoints.taken = Some(Taken { begun, info, snapshots });
         }
         self.spooled += weight(&events) + rows.len();
-        self.finished = epoch;
+        (self.finished, self.finished_era) = (epoch, info.era);
         self.dead_letters += dead.len() as u64;
         self.applied = Arc::clone(&info.applied);
         if self.muted {

@@ -22,7 +22,7 @@ use schemas::hash::hash128;
 use schemas::id::EventId;
 use schemas::limits::{LINES_MAX, PRICE_MAX, QUANTITY_MAX};
 use schemas::time::Timestamp;
-use schemas::topic::{PARTITIONS, Topic, TopicPartition};
+use schemas::topic::{Topic, TopicPartition};
 use sinks::event_log::{EventLog, ReadError, Reader, Record};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -218,11 +218,9 @@ fn action(
         return Err((DeadLetterCause::WrongTopic, detail));
     }
     let owner = owner(&event).map_err(|detail| (DeadLetterCause::Undecodable, detail))?;
-    let group = match owner {
-        Owner::Customer(group) | Owner::Product(group) | Owner::Warehouse(group) => group,
-    };
-    if group % PARTITIONS != at.partition {
-        let detail = format!("its key belongs on partition {}", group % PARTITIONS);
+    let TopicPartition { partition, .. } = owner.place(at.topic);
+    if partition != at.partition {
+        let detail = format!("its key belongs on partition {partition}");
         return Err((DeadLetterCause::WrongPartition, detail));
     }
     let cause = Cause::record(appended_at, at, record.offset);
@@ -250,6 +248,23 @@ enum Owner {
     Customer(u16),
     Product(u16),
     Warehouse(u16),
+}
+
+impl Owner {
+    /// The partition of this topic on which its actions stand.
+    const fn place(&self, topic: Topic) -> TopicPartition {
+        let (Self::Customer(group) | Self::Product(group) | Self::Warehouse(group)) = *self;
+        TopicPartition::of_group(topic, group)
+    }
+}
+
+/// Where an action belongs.
+///
+/// # Errors
+/// In words: it is no action, or not one that the contract allows, and a dead letter wherever it
+/// stands.
+pub fn place_of(event: &Event) -> Result<TopicPartition, String> {
+    owner(event).map(|owner| owner.place(event.kind().topic()))
 }
 
 /// Whose key group the event belongs to; refuses what the contract does not allow.

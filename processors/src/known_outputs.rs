@@ -108,6 +108,16 @@ impl Outputs {
     }
 }
 
+/// The last epoch of which outputs stand on the log, all of which is read.
+///
+/// # Errors
+/// It cannot be read.
+pub fn last_epoch(log: Arc<dyn EventLog>) -> Result<Option<u64>, ReadError> {
+    let mut outputs = Outputs::known(log, &[]);
+    outputs.catch_up()?;
+    Ok(outputs.tails.values().map(|tail| tail.epoch).max())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,10 +3,12 @@
 
 use crate::checkpoints::restored::Restored;
 use crate::epoch::{Action, Dead, EpochInfo, EpochInput};
+use crate::eras::Eras;
 use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
 use crate::inputs;
 use crate::plan::{Read, ValidPlan};
+use crate::plan_history::input_of;
 use crate::standing::Standing;
 use machines::message::{Context, ProductMessage, ToCustomer, ToProduct};
 use schemas::codec::{Codec, DecodeError};
@@ -15,6 +17,7 @@ use schemas::topic::{Topic, TopicPartition};
 use sinks::clock::Clock;
 use sinks::event_log::{Reader, Record};
 use sinks::view_store::Mark;
+use std::collections::BTreeSet;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
@@ -32,6 +35,8 @@ pub struct Opener {
     workers: usize,
     /// Where the view store stands: rows up to there are not wanted; none at all without a store.
     mark: Option<Arc<Mark>>,
+    /// Where history was redone, as far as is known.
+    eras: Eras,
     applied: Vec<u64>,
     /// Messages that enter the first epoch, of the one before it.
     left: Vec<ToCustomer>,
@@ -48,10 +53,11 @@ impl Opener {
         clock: Clock,
         workers: usize,
         mark: Option<Arc<Mark>>,
+        eras: Eras,
         unknown: Sender<u32>,
     ) -> Self {
         let applied = vec![0; TopicPartition::inputs().count()];
-        Self { hub, codec, clock, workers, mark, applied, left: Vec::new(), unknown }
+        Self { hub, codec, clock, workers, mark, eras, applied, left: Vec::new(), unknown }
     }
 
     /// The same, going on behind a checkpoint.
@@ -113,7 +119,8 @@ impl Opener {
         let mut state = hub.lock();
         let led = state.leads();
         match state.plans.read(record.offset, record.appended_at, &record.value, event) {
-            Read::Planned(valid) => {
+            Read::Planned(mut valid) => {
+                valid.era = self.eras.of(valid.plan.epoch, valid.era);
                 self.heard(&mut state, led);
                 state.expect_digests(&valid.plan.digests)?;
                 // Opening may have to wait; who waits for what is planned need not.
@@ -124,11 +131,18 @@ impl Opener {
             // Said to a planner before this one, it says nothing of this one's clock.
             Read::TimeAccepted(wall) if state.leads() => state.time_accepted = Some(wall),
             Read::TimeAccepted(_) => {}
+            Read::Claimed(claim) if self.eras.is_newer(claim.era) => {
+                return Err(Failure::HistoryRedone(format!(
+                    "history was redone: an operator has begun era {}; start this process again",
+                    claim.era
+                ))
+                .into());
+            }
             Read::Claimed(claim) => {
                 self.heard(&mut state, led);
                 tracing::info!(generation = record.offset, era = claim.era, "claim in force");
             }
-            Read::Skip(skip) => set_aside(&mut state, skip),
+            Read::Skip(skip) => set_aside(&mut state, skip, self.eras.skips()),
             Read::Void => tracing::warn!(offset = record.offset, "void plan or claim"),
         }
         hub.notify();
@@ -281,14 +295,15 @@ impl Opener {
     }
 }
 
-/// A record that a valid plan took is part of what was decided: to skip it history must be
-/// redone, under a claim of the next era, which this build cannot do. The word is void then.
-fn set_aside(state: &mut State, skip: RecordSkipped) {
+/// A record that a valid plan took is part of what was decided here, so the word says nothing here:
+/// unless it stands before a claim of a next era, of which a start knows that `skips` the record.
+fn set_aside(state: &mut State, skip: RecordSkipped, skips: &BTreeSet<(usize, u64)>) {
     let RecordSkipped { topic, partition, offset } = skip;
     match input_of(topic, partition) {
         Some(index) if offset >= state.inputs[index].planned => {
             state.skips.insert((index, offset));
         }
+        Some(index) if skips.contains(&(index, offset)) => {}
         Some(_) => tracing::warn!(?skip, "void: a plan has taken this record already"),
         None => tracing::warn!(?skip, "void: there is no such input"),
     }
@@ -296,10 +311,4 @@ fn set_aside(state: &mut State, skip: RecordSkipped) {
 
 fn context(valid: &ValidPlan) -> Context {
     Context { epoch: valid.plan.epoch, now: valid.now, deadline: valid.deadline }
-}
-
-fn input_of(topic: u8, partition: u16) -> Option<usize> {
-    let topic = Topic::from_number(topic)?;
-    let at = TopicPartition { topic, partition };
-    at.input_index().filter(|_| partition < topic.partitions())
 }

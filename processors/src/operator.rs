@@ -17,8 +17,9 @@ use crate::sabotage::Faults;
 use crate::shard::Shard;
 use crate::shards::products::AHEAD;
 use crate::shards::{Decided, Out};
+use machines::message::Cause;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -42,6 +43,8 @@ pub struct Desk {
     pub parts: BTreeMap<u64, Part>,
     /// What tests break.
     pub faults: Faults,
+    /// What the message began with that is being applied.
+    pub applying: Rc<Cell<Option<Cause>>>,
 }
 
 /// Messages for one worker, a round's worth: the unit that is exchanged.
@@ -71,6 +74,7 @@ struct Turns<S: Shard> {
     shard: Rc<RefCell<S>>,
     desk: Rc<RefCell<Desk>>,
     faults: Faults,
+    applying: Rc<Cell<Option<Cause>>>,
     peers: usize,
     /// Emptied vectors of messages, to be filled again by whoever sends such messages.
     received: Spares<S::In>,
@@ -85,6 +89,33 @@ struct Turns<S: Shard> {
 }
 
 impl<S: Shard> Turns<S> {
+    fn new(
+        shard: Rc<RefCell<S>>,
+        desk: Rc<RefCell<Desk>>,
+        peers: usize,
+        (received, spare): (Spares<S::In>, Spares<S::Sent>),
+    ) -> Self {
+        let (faults, applying) = {
+            let desk = desk.borrow();
+            (desk.faults.clone(), Rc::clone(&desk.applying))
+        };
+        Self {
+            shard,
+            desk,
+            faults,
+            applying,
+            peers,
+            received,
+            spare,
+            stash: BTreeMap::new(),
+            open: BTreeMap::new(),
+            events: Vec::new(),
+            events_before: 0,
+            digest: 0,
+            left: 0,
+        }
+    }
+
     /// Applies one time's messages; gives what is to be sent.
     fn turn(&mut self, time: u64, mut messages: Vec<S::In>) -> Vec<S::Sent> {
         let (epoch, round) = (time / ROUNDS, time % ROUNDS);
@@ -119,10 +150,12 @@ impl<S: Shard> Turns<S> {
             let near = coming.as_slice().len().min(AHEAD);
             shard.look_ahead(&coming.as_slice()[..near]);
             for message in coming.by_ref().take(near) {
+                self.applying.set(Some(S::cause(&message)));
                 shard.apply(&context, message, &mut out);
             }
         }
         drop(coming);
+        self.applying.set(None);
         if messages.capacity() > 0 && self.received.borrow().len() < SPARE_MAX {
             self.received.borrow_mut().push(messages);
         }
@@ -197,21 +230,7 @@ pub fn keyed<'scope, S: Shard>(
     let (sent, sent_stream) = builder.new_output::<Vec<Batch<S::Sent>>>();
     let (done, done_stream) = builder.new_output::<Vec<()>>();
     let mut sent = OutputBuilder::from(sent);
-    let faults = desk.borrow().faults.clone();
-    let mut turns = Turns {
-        shard,
-        desk,
-        faults,
-        peers: scope.peers(),
-        received,
-        spare,
-        stash: BTreeMap::new(),
-        open: BTreeMap::new(),
-        events: Vec::new(),
-        events_before: 0,
-        digest: 0,
-        left: 0,
-    };
+    let mut turns = Turns::new(shard, desk, scope.peers(), (received, spare));
     builder.build(move |_initial| {
         // The port `done` carries nothing; its pusher lives as long as the operator.
         let _done = done;

@@ -1,7 +1,7 @@
 //! The planner: one thread that claims, then sends one plan at a time.
 //!
 //! It starts passively: the topic is replayed to its end, then it claims, at once where it is told
-//! to, else when no valid plan and no claim has come for `SILENCE` of its own monotonic clock; it
+//! to, else when no valid plan and no claim has come for a while of its own monotonic clock; it
 //! plans only while its claim is the one in force. When another's is, it is passive again. After an
 //! outcome that is not known to be durable it sends the same
 //! bytes again, never a new cut, until it reads that they are valid or never can be. It plans when
@@ -25,14 +25,10 @@ use sinks::event_log::{AppendError, EventLog, NewRecord, ReadError};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An epoch at least this often, so that time moves without input.
-const HEARTBEAT: Duration = Duration::from_secs(1);
 /// While an epoch is open, plans are at least this far apart: more records share one epoch.
 const PACE: Duration = Duration::from_millis(4);
 /// Unless this many records wait.
 const PACE_RECORDS: usize = 2_000;
-/// Without a valid plan for this long, another process may claim.
-const SILENCE: Duration = Duration::from_secs(3);
 /// Before the same bytes are sent again.
 const RESEND: Duration = Duration::from_millis(50);
 const EPOCHS: TopicPartition = TopicPartition { topic: Topic::Epochs, partition: 0 };
@@ -46,28 +42,44 @@ pub struct Planner {
     log: Arc<dyn EventLog>,
     codec: Arc<Codec>,
     clock: Clock,
-    settings: Settings,
-    claim_id: EventId,
-    at_once: bool,
+    claim: Claim,
+    timing: Timing,
     time: PlannerClock,
     budget: Budget,
 }
 
+/// What a planner claims with.
+pub struct Claim {
+    /// Random.
+    pub id: EventId,
+    /// What the rules may read.
+    pub settings: Settings,
+    /// As soon as the log is replayed; else after silence.
+    pub at_once: bool,
+}
+
+/// How often those who share a log hear of who leads.
+#[derive(Clone, Copy)]
+pub struct Timing {
+    /// It plans an epoch at least this often.
+    pub heartbeat: Duration,
+    /// Without a valid plan for this long, this one claims.
+    pub silence: Duration,
+}
+
 impl Planner {
-    /// A planner that will claim with this random id: at once when the log is replayed, or after
-    /// silence.
+    /// A planner that will claim.
     #[must_use]
     pub fn new(
         hub: Arc<Hub>,
         log: Arc<dyn EventLog>,
         codec: Arc<Codec>,
         clock: Clock,
-        settings: Settings,
-        claim_id: EventId,
-        at_once: bool,
+        claim: Claim,
+        timing: Timing,
     ) -> Self {
         let time = PlannerClock::new(clock.now(), clock.elapsed());
-        Self { hub, log, codec, clock, settings, claim_id, at_once, time, budget: BUDGET }
+        Self { hub, log, codec, clock, claim, timing, time, budget: BUDGET }
     }
 
     /// Plans until the hub stops or fails.
@@ -85,7 +97,7 @@ impl Planner {
                 self.plan()?;
                 continue;
             }
-            if !std::mem::take(&mut self.at_once) {
+            if !std::mem::take(&mut self.claim.at_once) {
                 self.follow()?;
             }
             self.claim()?;
@@ -97,13 +109,13 @@ impl Planner {
         let follows = self.hub.lock().plans.generation();
         let era = self.hub.lock().plans.in_force().map_or(0, |force| force.claim.era);
         let claim = GenerationClaimed {
-            claim_id: self.claim_id,
+            claim_id: self.claim.id,
             follows,
             era,
             rules_version: RULES_VERSION,
             groups: GROUPS.into(),
             partitions: PARTITIONS.into(),
-            settings: self.settings,
+            settings: self.claim.settings,
         };
         let mut bytes = Vec::new();
         self.codec.encode_bare(&claim.into(), &mut bytes);
@@ -117,7 +129,7 @@ impl Planner {
         Ok(())
     }
 
-    /// Is passive until no valid plan or claim has come for [`SILENCE`], though all that stands on
+    /// Is passive until no valid plan or claim has come for as long as that, though all that stands on
     /// the topic was read. While the log does not answer, who leads cannot be heard: silence is
     /// counted anew from its answer.
     fn follow(&self) -> Result<(), End> {
@@ -134,12 +146,12 @@ impl Planner {
             self.silence(since)?;
             let asked = self.clock.elapsed();
             let end = self.ends(&[EPOCHS])?[0];
-            if self.clock.elapsed().saturating_sub(asked) > HEARTBEAT {
+            if self.clock.elapsed().saturating_sub(asked) > self.timing.heartbeat {
                 since = self.clock.elapsed();
                 continue;
             }
             let state = self.hub.wait_until(|state| state.plans_read_to >= end)?;
-            if self.quiet(&state, since) >= SILENCE {
+            if self.quiet(&state, since) >= self.timing.silence {
                 return Ok(());
             }
         }
@@ -177,10 +189,10 @@ impl Planner {
         loop {
             state.go_on()?;
             let quiet = self.quiet(&state, since);
-            if quiet >= SILENCE {
+            if quiet >= self.timing.silence {
                 return Ok(());
             }
-            state = self.hub.wait_for(state, SILENCE.saturating_sub(quiet));
+            state = self.hub.wait_for(state, self.timing.silence.saturating_sub(quiet));
         }
     }
 
@@ -241,13 +253,13 @@ impl Planner {
                 hub.notify();
             }
             let waited = self.clock.elapsed().saturating_sub(began);
-            let heartbeat = HEARTBEAT.saturating_sub(waited);
-            let timer = state.next_deadline.map_or(HEARTBEAT, |at| until(now, at));
+            let heartbeat = self.timing.heartbeat.saturating_sub(waited);
+            let timer = state.next_deadline.map_or(self.timing.heartbeat, |at| until(now, at));
             let waiting = state.waiting();
             let paced = state.open_epochs() > 0 && waiting < PACE_RECORDS && waited < PACE;
             let work = waiting > 0 || state.left > 0 && state.open_epochs() == 0;
             let wait = if drained || !state.may_open() {
-                HEARTBEAT
+                self.timing.heartbeat
             } else if work && paced {
                 PACE.saturating_sub(waited)
             } else if work {

@@ -8,7 +8,7 @@ use crate::epoch::EpochInput;
 use crate::shards::Out;
 use crate::shards::customers::Customers;
 use crate::shards::products::Products;
-use machines::message::{Context, ProductMessage, ToCustomer, ToProduct};
+use machines::message::{Cause, Context, ProductMessage, ToCustomer, ToProduct};
 use schemas::time::Timestamp;
 use sinks::view_store::rows::Row;
 
@@ -30,6 +30,8 @@ pub trait Shard: 'static {
 
     /// The epoch's log records for this shard.
     fn records(input: &mut EpochInput) -> Vec<Self::In>;
+    /// What a message began with.
+    fn cause(message: &Self::In) -> Cause;
     /// Sorts into canonical order. Equal keys are a bug.
     fn sort(messages: &mut [Self::In]);
     /// The key group that a message goes to.
@@ -83,6 +85,9 @@ impl Shard for Customers {
     fn records(input: &mut EpochInput) -> Vec<ToCustomer> {
         std::mem::take(&mut input.customers)
     }
+    fn cause(message: &ToCustomer) -> Cause {
+        message.cause
+    }
     fn sort(messages: &mut [ToCustomer]) {
         sort_canonically(messages, ToCustomer::class, ToCustomer::sort_key);
     }
@@ -132,6 +137,9 @@ impl Shard for Products {
 
     fn records(input: &mut EpochInput) -> Vec<ToProduct> {
         std::mem::take(&mut input.products)
+    }
+    fn cause(message: &ToProduct) -> Cause {
+        message.cause
     }
     fn sort(messages: &mut [ToProduct]) {
         sort_canonically(messages, ToProduct::class, ToProduct::sort_key);

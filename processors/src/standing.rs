@@ -3,7 +3,7 @@
 //! ```text
 //! Replays --claims at once-----------------------------> Leads <--> Halts
 //!    |                                                   |  ^
-//!    +--> Waits --another is heard to lead--> Follows <--+  | 3 s without a valid plan
+//!    +--> Waits --another is heard to lead--> Follows <--+  | no valid plan for a while
 //!           |                                    |          |
 //!           +------------------------------------+----------+
 //! ```
@@ -32,7 +32,9 @@ impl Standing {
     pub const fn not_ready(self) -> Option<&'static str> {
         match self {
             Self::Replays => Some("the log is being replayed"),
-            Self::Waits => Some("the log is replayed; this process leads in 3 s if no other does"),
+            Self::Waits => {
+                Some("the log is replayed; this process leads in a moment if no other does")
+            }
             Self::Halts(why) => Some(why),
             Self::Follows | Self::Leads => None,
         }

@@ -8,8 +8,8 @@ use sinks::event_log::kafka::{self, Options};
 use sinks::event_log::{EventLog, Location, ReadError};
 
 /// An open log.
-pub(super) struct OpenLog {
-    pub(super) log: Box<dyn EventLog>,
+pub(crate) struct OpenLog {
+    pub(crate) log: Box<dyn EventLog>,
     at: Location,
 }
 
@@ -18,7 +18,7 @@ impl OpenLog {
     ///
     /// # Errors
     /// Damaged, not there, or it does not answer.
-    pub(super) fn open(at: &Outside, global: &Global) -> Result<Self, Failure> {
+    pub(crate) fn open(at: &Outside, global: &Global) -> Result<Self, Failure> {
         let log = log::read(at, &global.data, true)?;
         Ok(Self { log, at: at.log_url.clone() })
     }
@@ -27,7 +27,7 @@ impl OpenLog {
     ///
     /// # Errors
     /// The log does not answer.
-    pub(super) fn starts(&self, partitions: &[TopicPartition]) -> Result<Vec<u64>, Failure> {
+    pub(crate) fn starts(&self, partitions: &[TopicPartition]) -> Result<Vec<u64>, Failure> {
         match &self.at {
             // Files are never cut at the front.
             Location::Embedded => Ok(vec![0; partitions.len()]),
@@ -39,7 +39,7 @@ impl OpenLog {
     }
 
     /// What the topic is called there.
-    pub(super) fn name(&self, topic: Topic) -> String {
+    pub(crate) fn name(&self, topic: Topic) -> String {
         name(&self.at, topic)
     }
 
@@ -47,7 +47,7 @@ impl OpenLog {
     ///
     /// # Errors
     /// None is.
-    pub(super) fn topic(&self, named: &str) -> Result<Topic, Failure> {
+    pub(crate) fn topic(&self, named: &str) -> Result<Topic, Failure> {
         let is_meant = |topic: &Topic| topic.suffix() == named || self.name(*topic) == named;
         Topic::ALL.into_iter().find(is_meant).ok_or_else(|| {
             let known: Vec<_> = Topic::ALL.into_iter().map(Topic::suffix).collect();
@@ -57,7 +57,7 @@ impl OpenLog {
 }
 
 /// What the topic is called on this log.
-pub(super) fn name(at: &Location, topic: Topic) -> String {
+pub(crate) fn name(at: &Location, topic: Topic) -> String {
     match at {
         Location::Embedded => topic.to_string(),
         Location::Cluster(cluster) => cluster.topic(topic),
@@ -65,12 +65,12 @@ pub(super) fn name(at: &Location, topic: Topic) -> String {
 }
 
 /// Reading what is there needs no more than one replica of it.
-pub(super) fn options(at: &Outside) -> Options {
+pub(crate) fn options(at: &Outside) -> Options {
     Options { connect_timeout: at.connect_timeout, single_broker: true, append_timeout: None }
 }
 
 /// Why the log could not be read, as the end of the command.
-pub(super) fn failure(error: &ReadError) -> Failure {
+pub(crate) fn failure(error: &ReadError) -> Failure {
     match error {
         ReadError::Damaged { .. } => Failure::Damaged(error.to_string()),
         ReadError::BelowStart { .. } | ReadError::BeyondEnd { .. } => Failure::flag("from", error),

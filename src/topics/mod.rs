@@ -3,8 +3,8 @@
 //! Reads beside a running shop, changes nothing and takes no lock.
 
 mod list;
-mod log;
-mod record;
+pub(crate) mod log;
+pub(crate) mod record;
 mod tail;
 
 use crate::cli::{Global, Topics};

@@ -10,7 +10,7 @@ use sinks::event_log::{OutputId, Record};
 use sinks::schema_registry::Schemas;
 
 /// A record of a topic with this name, for a program.
-pub(super) fn as_json(name: &str, schemas: &Schemas, record: &Record) -> Value {
+pub(crate) fn as_json(name: &str, schemas: &Schemas, record: &Record) -> Value {
     let mut shown = json!({
         "topic": name,
         "partition": record.partition.partition,
@@ -37,7 +37,7 @@ pub(super) fn as_json(name: &str, schemas: &Schemas, record: &Record) -> Value {
 }
 
 /// The same for a person, in a line.
-pub(super) fn as_text(name: &str, schemas: &Schemas, record: &Record) -> String {
+pub(crate) fn as_text(name: &str, schemas: &Schemas, record: &Record) -> String {
     let at = record.appended_at.rfc3339();
     let place = format!("{name}/{}@{}", record.partition.partition, record.offset);
     let id = record.output_id.map_or_else(|| "-".to_owned(), output_id);

@@ -33,14 +33,14 @@ impl State {
     /// were read are done, and nothing enters a next epoch.
     pub(super) fn take_last(&mut self) -> Option<Taken> {
         let snapshots = self.checkpoints.take_last()?;
-        let (force, now) = (self.plans.in_force()?, self.plans.now()?);
+        let now = self.plans.now()?;
         let epoch = self.plans.epoch();
         if epoch != self.finished || self.left > 0 {
             return None;
         }
         let info = EpochInfo {
             context: Context { epoch, now, deadline: now },
-            era: force.claim.era,
+            era: self.finished_era,
             hash: self.plans.hash()?,
             applied: Arc::clone(&self.applied),
         };
@@ -70,6 +70,7 @@ impl State {
         self.plans_read_to = manifest.plans.last_offset() + 1;
         let epoch = manifest.epoch;
         (self.finished, self.published, self.viewed) = (epoch, epoch, epoch);
+        self.finished_era = manifest.era;
         self.checkpoints.on_log = epoch;
         self.checkpoints.outputs = Arc::new(manifest.outputs.clone());
         self.digests.from = epoch;

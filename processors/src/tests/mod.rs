@@ -3,6 +3,7 @@
 
 mod checkpoints;
 mod determinism;
+mod eras;
 mod gaps;
 mod held;
 mod history;

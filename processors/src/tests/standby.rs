@@ -24,21 +24,28 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Almost as long as the silence after which a process claims.
-const A_WHILE: Duration = Duration::from_millis(2_900);
-
 #[test]
 fn a_standby_claims_after_three_seconds_without_a_plan_and_never_before() {
+    claims_after(SILENCE, Role::StandsBy);
+}
+
+#[test]
+fn a_hot_standby_claims_after_one() {
+    claims_after(Duration::from_secs(1), Role::StandsByHot);
+}
+
+fn claims_after(silence: Duration, role: Role) {
+    let a_while = silence.mul_f32(0.95);
     let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 5));
     let log = open(dir.path());
     let first = Process::start(&log, Role::Leads);
     first.is(Standing::Leads);
-    let second = Process::start(&log, Role::StandsBy);
+    let second = Process::start(&log, role);
     second.is(Standing::Waits);
     let mut said = 0;
     for step in &steps[..3] {
         // Twice this is more than the silence, but for the plan in between.
-        second.passes(A_WHILE);
+        second.passes(a_while);
         said += say(log.as_ref(), step);
         first.has_applied(said);
         second.has_applied(said);
@@ -47,7 +54,7 @@ fn a_standby_claims_after_three_seconds_without_a_plan_and_never_before() {
     let published = each_output_once(log.as_ref());
     assert!(published > 0);
 
-    second.passes(SILENCE);
+    second.passes(silence);
     second.is(Standing::Leads);
     first.is(Standing::Follows);
     said += say(log.as_ref(), &steps[3]);

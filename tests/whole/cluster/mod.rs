@@ -2,12 +2,14 @@
 //! together, and when one of them is killed, paused, or finds the log otherwise than it left it.
 
 mod apart;
+mod letters;
 mod load;
 mod log;
 mod refused;
 mod same_history;
 mod stopping;
 mod takeover;
+mod words;
 
 use crate::servers;
 use crate::shop::{Ask, Shop, run};

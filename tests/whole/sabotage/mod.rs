@@ -27,6 +27,7 @@
 
 mod day;
 mod lies;
+mod poison;
 mod stage;
 
 use day::{Verdict, day};

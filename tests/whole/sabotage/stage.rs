@@ -5,6 +5,7 @@ use super::lies::{LogLie, LyingLog, LyingViews, Provider, ProviderLie, ViewLie};
 use crate::shop::Caller;
 use ingest_api::ingest::{Decisions, Ingest, Limits, Ports};
 use processors::engine::{Engine, Options, Parts, Role};
+use processors::failure::Failure;
 use processors::payment_worker::PaymentWorker;
 use processors::sabotage::Hooks;
 use queries::{LogStatus, ProcessStatus, Queries};
@@ -71,6 +72,13 @@ impl Stage {
 
     /// The same, by a clock of its own.
     pub(crate) fn open_by(data: &Path, lies: Lies, clock: Clock) -> Self {
+        let stage = Self::start(data, lies, clock);
+        stage.engine.handle().wait_ready().unwrap();
+        stage
+    }
+
+    /// The same, without waiting until it is ready: it may never be.
+    pub(crate) fn start(data: &Path, lies: Lies, clock: Clock) -> Self {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
         let file = FileLog::open(&data.join("log"), clock.clone(), Durability::NotDurable).unwrap();
@@ -122,7 +130,6 @@ impl Stage {
         });
         let gateway = Arc::clone(&provider) as Arc<dyn PaymentGateway>;
         let payments = PaymentWorker::start(Arc::clone(&log), schemas, gateway, clock.clone());
-        engine.handle().wait_ready().unwrap();
         Self { caller, runtime, log, views, engine, payments, provider, clock, gone }
     }
 
@@ -160,6 +167,20 @@ impl Stage {
         let waited = self.runtime.block_on(async { tokio::time::timeout(HANGS, reached).await });
         let status = self.engine.status();
         waited.unwrap_or_else(|_| panic!("the shop hangs: {status:?}")).unwrap();
+    }
+
+    /// Waits until the engine has failed; gives why.
+    pub(crate) fn failure(self) -> Failure {
+        let handle = self.engine.handle();
+        let ended = handle.wait_claim(true).and_then(|()| handle.wait_claim(false));
+        assert!(ended.is_err(), "its claim is in force as long as it runs");
+        let Self { runtime, log, views, engine, payments, provider, gone, .. } = self;
+        let failure = engine.stop().unwrap_err();
+        runtime.shutdown_timeout(HANGS);
+        payments.stop().unwrap();
+        drop((provider, log, views));
+        assert_eq!(gone.recv_timeout(HANGS), Err(RecvTimeoutError::Disconnected));
+        failure
     }
 
     /// Closes it, as `up` does at a signal.
