@@ -21,6 +21,7 @@ use crate::inputs;
 use crate::invariants::watch;
 use crate::no_publisher;
 use crate::opener::Opener;
+use crate::plan::has_rules;
 use crate::planner::{Claim, Planner};
 use crate::publisher::Publisher;
 use crate::replay;
@@ -110,6 +111,8 @@ impl Engine {
         let manifest = restored.as_ref().map(|restored| &restored.manifest);
         let eras = Eras::read(parts.log.as_ref(), &parts.schemas.codec, manifest)?;
         eras.check_stored(mark.as_deref(), manifest)?;
+        let in_force = manifest.and_then(|manifest| manifest.plans.in_force());
+        in_force.map_or(Ok(()), |in_force| has_rules(&in_force.claim))?;
         start.restored();
         {
             let mut state = hub.lock();

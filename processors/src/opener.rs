@@ -7,7 +7,7 @@ use crate::eras::Eras;
 use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
 use crate::inputs;
-use crate::plan::{Read, ValidPlan};
+use crate::plan::{Read, ValidPlan, has_rules};
 use crate::plan_history::input_of;
 use crate::standing::Standing;
 use machines::message::{Context, ProductMessage, ToCustomer, ToProduct};
@@ -139,6 +139,7 @@ impl Opener {
                 .into());
             }
             Read::Claimed(claim) => {
+                has_rules(&claim)?;
                 self.heard(&mut state, led);
                 tracing::info!(generation = record.offset, era = claim.era, "claim in force");
             }

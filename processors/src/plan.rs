@@ -10,6 +10,7 @@
 //! So a plan that arrives twice, late, or from a process that should be dead is void for every
 //! reader, for ever.
 
+use crate::failure::Failure;
 use schemas::events::Event;
 use schemas::events::epochs::{EpochPlanned, GenerationClaimed, RecordSkipped, Settings};
 use schemas::hash::hash128;
@@ -17,6 +18,8 @@ use schemas::id::EventId;
 use schemas::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// The rules this build decides by.
+pub const RULES_VERSION: u32 = 1;
 const PREVIOUS: u64 = 2;
 const PLAN: u64 = 3;
 
@@ -61,6 +64,23 @@ pub struct ValidPlan {
     pub deadline: Timestamp,
     /// The era of the claim in force.
     pub era: u32,
+}
+
+/// Plans under this claim can be replayed by the rules of this build alone.
+///
+/// # Errors
+/// They were decided by others.
+pub(crate) fn has_rules(claim: &GenerationClaimed) -> Result<(), Failure> {
+    if claim.rules_version == RULES_VERSION {
+        return Ok(());
+    }
+    Err(Failure::Damaged(format!(
+        "the plans under claim {:?} are decided by rules version {}, and this build, {}, has version \
+         {RULES_VERSION}; run the build that made the claim, or a later one",
+        claim.claim_id,
+        claim.rules_version,
+        env!("CARGO_PKG_VERSION"),
+    )))
 }
 
 /// The state of the plan topic up to some offset.

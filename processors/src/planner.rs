@@ -11,6 +11,7 @@
 use crate::cut::{Asked, BUDGET, Budget, Selection, select};
 use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
+use crate::plan::RULES_VERSION;
 use crate::planner_clock::PlannerClock;
 use crate::replay;
 use crate::standing::Standing;
@@ -32,9 +33,6 @@ const PACE_RECORDS: usize = 2_000;
 /// Before the same bytes are sent again.
 const RESEND: Duration = Duration::from_millis(50);
 const EPOCHS: TopicPartition = TopicPartition { topic: Topic::Epochs, partition: 0 };
-
-/// The rules this build decides by.
-pub const RULES_VERSION: u32 = 1;
 
 /// The planner.
 pub struct Planner {

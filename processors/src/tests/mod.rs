@@ -8,6 +8,7 @@ mod gaps;
 mod held;
 mod history;
 mod process;
+mod rules;
 mod scribe;
 pub(crate) mod sorting;
 mod standby;
