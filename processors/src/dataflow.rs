@@ -164,7 +164,10 @@ pub fn run(worker: &mut Worker, hub: &Arc<Hub>, hash_seed: u64) -> Vec<u8> {
     };
     if let Some(restored) = restored {
         match shards.load(&restored, (index, peers)) {
-            Ok(deadline) => hub.lock().loaded(deadline),
+            Ok(deadline) => {
+                hub.lock().loaded(deadline);
+                hub.notify();
+            }
             Err(failure) => hub.fail(failure),
         }
     }

@@ -1,4 +1,5 @@
-//! A start: until all that stood on the plan topic at its beginning is done and out.
+//! A start: until the state is loaded, and all that stood on the plan topic at its beginning is
+//! done and out.
 //!
 //! Plans that come meanwhile are not waited for: on a busy log of another process there is always
 //! one more.
@@ -33,7 +34,8 @@ pub fn wait<'a>(hub: &'a Hub, log: &dyn EventLog) -> Result<MutexGuard<'a, State
         ))
         .into());
     }
-    let mut state = hub.wait_until(|state| state.is_out(epoch))?;
+    let done = |state: &State| state.restored.is_none() && state.is_out(epoch);
+    let mut state = hub.wait_until(done)?;
     if (era, epoch) < at {
         return Err(Failure::HistoryRedone(format!(
             "history was redone: the views are at epoch {}, the plans on the log end with {epoch}; \
