@@ -113,7 +113,7 @@ impl SchemaRegistry for ConfluentRegistry {
         self.restrict(&subject)?;
         let (name, text) = (compiled::full_name(kind), compiled::schema(kind).to_owned());
         let schema = SuppliedSchema::new(Some(name), SchemaType::Avro, text);
-        let registered = post_schema(&self.settings, subject.clone(), schema);
+        let registered = asked(|| post_schema(&self.settings, subject.clone(), schema.clone()));
         registered.map(|schema| schema.id).map_err(|error| match answer(&error) {
             Answer::Conflict(detail) => RegistryError::Incompatible { subject, detail },
             Answer::NotFound(detail) | Answer::Refused(detail) => {
@@ -126,11 +126,11 @@ impl SchemaRegistry for ConfluentRegistry {
     fn versions(&self, kind: EventKind) -> Result<Vec<Version>, RegistryError> {
         let subject = self.subject(kind);
         let mut versions = Vec::new();
-        let numbers = found(get_all_versions(&self.settings, subject.clone()))?;
+        let numbers = found(asked(|| get_all_versions(&self.settings, subject.clone())))?;
         for number in numbers.unwrap_or_default() {
-            let call = SrCall::GetBySubjectAndVersion(&subject, number);
+            let call = || SrCall::GetBySubjectAndVersion(&subject, number);
             // One that was deleted meanwhile is told by its id, if a record has it.
-            let version = found(perform_sr_call(&self.settings, call))?;
+            let version = found(asked(|| perform_sr_call(&self.settings, call())))?;
             let version = version.and_then(|version| version.id.zip(version.schema));
             versions.extend(version.map(|(id, text)| Version { id, text }));
         }
@@ -138,7 +138,7 @@ impl SchemaRegistry for ConfluentRegistry {
     }
 
     fn schema(&self, id: u32) -> Result<String, RegistryError> {
-        let schema = found(get_schema_by_id(id, &self.settings))?;
+        let schema = found(asked(|| get_schema_by_id(id, &self.settings)))?;
         schema.map(|schema| schema.schema).ok_or(RegistryError::Unknown(id))
     }
 }
@@ -168,6 +168,18 @@ fn answer(error: &SRCError) -> Answer {
     }
 }
 
+/// Asks once more if there was no answer: a connection that was kept may be closed just then, and
+/// each call may be made twice.
+fn asked<T>(ask: impl Fn() -> Result<T, SRCError>) -> Result<T, SRCError> {
+    ask().or_else(|error| match answer(&error) {
+        Answer::None(detail) => {
+            tracing::debug!(detail, "asking the registry once more");
+            ask()
+        }
+        Answer::NotFound(_) | Answer::Conflict(_) | Answer::Refused(_) => Err(error),
+    })
+}
+
 /// What was asked for; none if it is not there.
 fn found<T>(asked: Result<T, SRCError>) -> Result<Option<T>, RegistryError> {
     asked.map(Some).or_else(|error| match answer(&error) {
@@ -186,4 +198,29 @@ fn told(error: &dyn Error) -> String {
         source = cause.source();
     }
     words.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_connection_that_is_closed_without_an_answer_is_no_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            drop(listener.accept().unwrap());
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+            assert!(asked.any(|line| line.is_empty()), "the whole head");
+            let body = r#"{"schema":"\"string\""}"#;
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+                .unwrap();
+        });
+        let registry = ConfluentRegistry::new(&url, "shop").unwrap();
+        assert_eq!(registry.schema(7).as_deref(), Ok("\"string\""));
+        server.join().unwrap();
+    }
 }
