@@ -116,7 +116,8 @@ fn stands_at(headers: &HeaderMap) -> (u64, u64) {
     (epoch.unwrap_or(0), written.unwrap_or(0))
 }
 
-fn causes(error: &dyn std::error::Error) -> String {
+/// The error and what it came from: the outermost alone names no cause.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -127,9 +127,9 @@ impl Planner {
         Ok(())
     }
 
-    /// Is passive until no valid plan or claim has come for as long as that, though all that stands on
-    /// the topic was read. While the log does not answer, who leads cannot be heard: silence is
-    /// counted anew from its answer.
+    /// Is passive until no valid plan or claim has come for the silence of its [`Timing`], though all
+    /// that stands on the topic was read. While the log does not answer, who leads cannot be heard:
+    /// silence is counted anew from an answer that took a third of it.
     fn follow(&self) -> Result<(), End> {
         let mut since = self.clock.elapsed();
         {
@@ -144,7 +144,7 @@ impl Planner {
             self.silence(since)?;
             let asked = self.clock.elapsed();
             let end = self.ends(&[EPOCHS])?[0];
-            if self.clock.elapsed().saturating_sub(asked) > self.timing.heartbeat {
+            if self.clock.elapsed().saturating_sub(asked) > self.timing.silence / 3 {
                 since = self.clock.elapsed();
                 continue;
             }

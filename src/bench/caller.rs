@@ -1,5 +1,6 @@
 //! Asks a shop over HTTP. Any number of requests may be under way: tasks of the bench's runtime.
 
+use crate::running_shop::causes;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Method, Request};
@@ -112,15 +113,16 @@ impl Caller {
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = request.body(Full::new(Bytes::from(body)));
         let request = request.map_err(|error| format!("{path}: {error}"))?;
+        let named = |error: &dyn std::error::Error| format!("{path}: {}", causes(error));
         let answered = async {
-            let response = self.client.request(request).await.map_err(|e| causes(path, &e))?;
+            let response = self.client.request(request).await.map_err(|e| named(&e))?;
             let status = response.status().as_u16();
-            let body = response.into_body().collect().await.map_err(|e| causes(path, &e))?;
+            let body = response.into_body().collect().await.map_err(|e| named(&e))?;
             let body = serde_json::from_slice(&body.to_bytes()).unwrap_or(Value::Null);
             Ok(Answer { status, body })
         };
         let answered = tokio::time::timeout(ANSWER_TIMEOUT, answered).await;
-        answered.unwrap_or_else(|elapsed| Err(causes(path, &elapsed)))
+        answered.unwrap_or_else(|elapsed| Err(named(&elapsed)))
     }
 }
 
@@ -135,15 +137,4 @@ impl Answer {
         }
         Err(format!("the shop answered {} in the place of {status}: {}", self.status, self.body))
     }
-}
-
-fn causes(path: &str, error: &dyn std::error::Error) -> String {
-    let mut text = format!("{path}: {error}");
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }

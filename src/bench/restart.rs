@@ -153,9 +153,7 @@ impl Restart {
         let (load, replay) = (part("load_ms")?, part("replay_ms")?);
         let (whole, end) = (ms(begun, decided), ms(begun, ended));
         let rest = whole - end - before - checkpoint - load - replay;
-        // With nothing to replay it is ready before it has loaded its state, for which the first
-        // decision waits: that counts as loading.
-        let decision = ms(ready, decided).min(rest);
+        let decision = ms(ready, decided);
         Some(Self {
             whole,
             end,
@@ -202,15 +200,5 @@ mod tests {
         let parts: f64 = PARTS.iter().map(|(_, of)| of(&restart)).sum();
         assert!((parts - whole).abs() < 1e-6, "{restart:?}");
         assert_eq!(Restart::of(moments, &json!(null)), None, "an older build");
-    }
-
-    #[test]
-    fn what_a_ready_shop_still_loads_is_no_part_of_its_first_decision() {
-        let moments = [1_000, 1_100, 1_600, 2_600].map(Duration::from_millis);
-        let told =
-            json!({ "before_ms": 150, "checkpoint_ms": 300, "load_ms": 1_000, "replay_ms": 0 });
-        let Restart { spawn, load, decision, .. } = Restart::of(moments, &told).unwrap();
-        let shown = [spawn, load, decision].map(|ms| format!("{ms:.0}"));
-        assert_eq!(shown, ["0", "1000", "50"]);
     }
 }

@@ -7,14 +7,15 @@ use super::word::{PlanTopic, Said};
 use crate::cli::Global;
 use crate::exit::Failure;
 use crate::log::{record_at, unread};
+use crate::topics;
 use schemas::events::Event;
 use schemas::events::epochs::RecordSkipped;
 use schemas::topic::{Topic, TopicPartition};
 
 /// Sets the record aside.
 pub(super) fn skip(skip: &Skip, global: &Global) -> Result<Said, Failure> {
+    let at = input(skip)?;
     let mut topic = PlanTopic::open(&skip.outside, global)?;
-    let at = input(skip, &topic)?;
     if record_at(&*topic.log, at, skip.offset).map_err(|error| unread(&error))?.is_none() {
         let end = topic.log.ends(&[at]).map_err(|error| unread(&error))?[0];
         let offset = skip.offset;
@@ -40,9 +41,11 @@ pub(super) fn skip(skip: &Skip, global: &Global) -> Result<Said, Failure> {
 }
 
 /// The partition that is meant.
-fn input(skip: &Skip, topic: &PlanTopic) -> Result<TopicPartition, Failure> {
+fn input(skip: &Skip) -> Result<TopicPartition, Failure> {
     let named = &skip.topic;
-    let is_meant = |input: &Topic| input.suffix() == named || topic.name(*input) == *named;
+    let is_meant = |input: &Topic| {
+        input.suffix() == named || topics::log::name(&skip.outside.log_url, *input) == *named
+    };
     let Some(input) = Topic::INPUTS.into_iter().find(is_meant) else {
         let known: Vec<_> = Topic::INPUTS.into_iter().map(Topic::suffix).collect();
         let known = known.join(", ");

@@ -122,6 +122,9 @@ fn no_word_is_said_beside_a_running_shop_on_files() {
         assert!(told.contains(&format!("process {} has it open", shop.pid())), "{told}");
         assert!(told.contains("stop that one first, say the word, and start it again"), "{told}");
     }
+    // What can be seen without the log is told first.
+    let (code, told) = refused(data.path(), &["epochs", "skip", "orders", "0", "0"]);
+    assert_eq!(code, Some(2), "{told}");
 }
 
 #[test]
