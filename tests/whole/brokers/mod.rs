@@ -221,8 +221,15 @@ impl Site {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let key = format!("sells-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let clock = Clock::system();
-        let answer = self.shop.ask(small_checkout("sells", &key).and_wait());
-        assert_eq!(answer.status, 201, "{answer:?}");
+        // A partition may hear of its broker a moment after another: until then it takes nothing.
+        let answer = loop {
+            let answer = self.shop.ask(small_checkout("sells", &key).and_wait());
+            match answer.status {
+                201 => break answer,
+                503 => assert!(clock.elapsed() < PATIENCE, "{answer:?}"),
+                _ => panic!("{answer:?}"),
+            }
+        };
         let order = format!("/v1/orders/{}", answer.body["order_id"].as_str().unwrap());
         loop {
             let answer = self.shop.ask(Ask::get(&order));

@@ -61,7 +61,7 @@ fn a_long_outage_is_survived_and_what_was_paid_before_it_is_not_expired_after_it
     let paid = pay_while(&site, &orders, || brokers.kill(0));
     let acknowledged = paid.iter().filter(|told| **told == Told::Taken).count();
     say(format_args!("{acknowledged} of 60 payments were taken before the broker died"));
-    assert!((1..60).contains(&acknowledged));
+    assert!((20..=40).contains(&acknowledged));
     let first = stands_without_the_log(&site.shop);
     let (memory, lines) = (site.memory(), site.lines_logged());
     // The load is the clock of the outage: it ends 10 s after its last checkout.
@@ -106,7 +106,8 @@ impl Told {
     }
 }
 
-/// Pays all, as the provider would, and does `meanwhile` in the middle; gives what was told of each.
+/// Pays a third of them, as the provider would, a third while it does `meanwhile`, and a third after
+/// that; gives what was told of each.
 fn pay_while(site: &Site, orders: &[Value], meanwhile: impl FnOnce()) -> Vec<Told> {
     let pay = |order: &Value| {
         let event = json!({
@@ -119,15 +120,14 @@ fn pay_while(site: &Site, orders: &[Value], meanwhile: impl FnOnce()) -> Vec<Tol
         let answer = Caller::of(site.shop.url().to_owned()).raw(request.as_bytes());
         Told::by(&String::from_utf8(answer).unwrap())
     };
-    let (before, after) = orders.split_at(orders.len() / 2);
+    let (before, others) = orders.split_at(orders.len() / 3);
+    let (during, after) = others.split_at(others.len() / 2);
     std::thread::scope(|scope| {
         let mut paid: Vec<Told> = before.iter().map(pay).collect();
-        let others = scope.spawn(|| {
-            let asked: Vec<_> = after.iter().map(|order| scope.spawn(|| pay(order))).collect();
-            asked.into_iter().map(|asked| asked.join().unwrap()).collect::<Vec<Told>>()
-        });
+        let mut asked: Vec<_> = during.iter().map(|order| scope.spawn(|| pay(order))).collect();
         meanwhile();
-        paid.extend(others.join().unwrap());
+        asked.extend(after.iter().map(|order| scope.spawn(|| pay(order))));
+        paid.extend(asked.into_iter().map(|asked| asked.join().unwrap()));
         paid
     })
 }

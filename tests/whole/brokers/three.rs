@@ -32,6 +32,7 @@ fn one_of_three_brokers_killed_is_made_good_and_two_are_not_durable() {
         took.as_millis(),
         sold.as_millis()
     ));
+    assert!(sold < MOVED_MAX, "{sold:?}");
     told_either(waiting);
     site.takes(50);
     let outcomes = load.end();
