@@ -264,7 +264,9 @@ impl State {
     #[must_use]
     pub fn may_open(&self) -> bool {
         let open = self.opened.len() as u64;
-        open < EPOCHS_OPEN_MAX && self.spooled < SPOOL_MAX && !self.checkpoints.hold_up()
+        open < EPOCHS_OPEN_MAX
+            && self.spooled < SPOOL_MAX
+            && !self.checkpoints.hold_up(self.passive)
     }
 
     /// How many workers there are.

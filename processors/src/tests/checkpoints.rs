@@ -3,7 +3,7 @@
 
 use super::determinism::{AS_WRITTEN, Outcome, SEED, STEPS, replay, replay_behind, written};
 use super::history::{Step, steps};
-use super::process::{Process, WithoutOutputs, open, say};
+use super::process::{Process, SILENCE, WithoutOutputs, each_output_once, open, say};
 use super::scribe::Scribe;
 use crate::checkpoints::restored::Restored;
 use crate::engine::Role;
@@ -274,4 +274,28 @@ fn who_may_lead_does_not_go_on_from_one_that_never_publishes() {
     let newest = |may_publish| Restored::newest(&store, log.as_ref(), None, may_publish).unwrap();
     assert!(newest(false).is_some() && newest(true).is_none());
     leader.engine.stop().unwrap();
+}
+
+/// Its checkpoint behind the first epoch waits for outputs that nobody publishes but itself, when it
+/// leads; and it leads only when the epochs behind that one are done.
+#[test]
+fn who_saves_behind_each_epoch_takes_over_from_one_that_did_not_publish() {
+    let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 3));
+    let (log, folder) = (open(&dir.path().join("log")), dir.path().join("checkpoints"));
+    let cut_off: Arc<dyn EventLog> = Arc::new(WithoutOutputs(Arc::clone(&log)));
+    let first = Process::start(&cut_off, Role::Leads);
+    first.is(Standing::Leads);
+    let mut said = 0;
+    for step in &steps[..3] {
+        said += say(log.as_ref(), step);
+        first.engine.wait_until(|state| state.records == said as u64).unwrap();
+    }
+    let second = Process::saving_every(&log, Role::StandsBy, &folder, Duration::ZERO);
+    second.has_applied(said);
+    second.is(Standing::Waits);
+    second.passes(SILENCE);
+    second.is(Standing::Leads);
+    second.engine.wait_until(|state| state.spooled == 0).unwrap();
+    assert!(each_output_once(log.as_ref()) > 0);
+    second.engine.stop().unwrap();
 }
