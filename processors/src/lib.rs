@@ -23,6 +23,7 @@ pub mod plan_history;
 mod plan_model;
 pub mod planner;
 pub mod planner_clock;
+mod protection;
 pub mod publisher;
 pub mod replay;
 pub mod role;

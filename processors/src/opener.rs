@@ -9,6 +9,7 @@ use crate::hub::{Hub, State};
 use crate::inputs;
 use crate::plan::{Read, ValidPlan, has_rules};
 use crate::plan_history::input_of;
+use crate::protection::{Protection, is_off};
 use crate::standing::Standing;
 use machines::message::{Context, ProductMessage, ToCustomer, ToProduct};
 use schemas::codec::{Codec, DecodeError};
@@ -68,7 +69,9 @@ impl Opener {
                 self.applied[index] = position.next;
             }
         }
-        self.left.clone_from(&restored.left);
+        if !is_off(Protection::LoopMessages) {
+            self.left.clone_from(&restored.left);
+        }
         self
     }
 

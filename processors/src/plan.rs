@@ -11,6 +11,7 @@
 //! reader, for ever.
 
 use crate::failure::Failure;
+use crate::protection::{Protection, is_off};
 use schemas::events::Event;
 use schemas::events::epochs::{EpochPlanned, GenerationClaimed, RecordSkipped, Settings};
 use schemas::hash::hash128;
@@ -191,10 +192,11 @@ impl PlanTopic {
         plan: EpochPlanned,
     ) -> Read {
         let Some(in_force) = &self.in_force else { return Read::Void };
-        if plan.generation != in_force.generation
-            || plan.epoch != self.last_epoch + 1
-            || plan.previous != self.previous()
-        {
+        let next = plan.epoch == self.last_epoch + 1;
+        let follows = plan.generation == in_force.generation && plan.previous == self.previous();
+        // Without the rule, what one might write at first: "of the last epoch or the next".
+        let naive = || is_off(Protection::Validity) && (next || plan.epoch == self.last_epoch);
+        if !(next && follows || naive()) {
             return Read::Void;
         }
         let era = in_force.claim.era;

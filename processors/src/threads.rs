@@ -33,7 +33,11 @@ impl Threads {
         work: impl FnOnce(&Arc<Hub>) -> Result<(), Failure> + Send + 'static,
     ) -> Result<(), Failure> {
         let hub = Arc::clone(&self.hub);
+        #[cfg(test)]
+        let off = crate::protection::here();
         let run = move || {
+            #[cfg(test)]
+            crate::protection::switch_off(off);
             let guard = FailOnPanic(Arc::clone(&hub));
             if let Err(failure) = work(&hub) {
                 hub.fail(failure);
@@ -85,7 +89,11 @@ pub fn start_workers(hub: &Arc<Hub>, workers: usize, hash_seed: u64) -> Result<W
     };
     let config = timely::Config { communication, worker: WorkerConfig::default() };
     let hub = Mutex::new(Arc::clone(hub));
+    #[cfg(test)]
+    let off = crate::protection::here();
     let started = timely::execute(config, move |worker| {
+        #[cfg(test)]
+        crate::protection::switch_off(off);
         let hub = Arc::clone(&hub.lock().unwrap_or_else(PoisonError::into_inner));
         let guard = FailOnPanic(Arc::clone(&hub));
         let dump = dataflow::run(worker, &hub, hash_seed);

@@ -4,6 +4,7 @@ use super::manifest::{FOLDER, Manifest};
 use super::runs::{Files, RunError};
 use super::snapshot::{EVERYONE, Kind};
 use crate::failure::Failure;
+use crate::protection::{Protection, is_off};
 use machines::message::ToCustomer;
 use schemas::topic::{GROUPS, Topic, TopicPartition};
 use sinks::checkpoint_store::{CheckpointStore, StoreError};
@@ -72,7 +73,8 @@ impl Restored {
                 // Those before it are too.
                 on_log = true;
             }
-            if mark.is_some_and(|mark| at > (mark.era, mark.epoch)) {
+            let behind = mark.is_some_and(|mark| at > (mark.era, mark.epoch));
+            if behind && !is_off(Protection::Marks) {
                 tracing::warn!(name, "this checkpoint is ahead of the views: an older one is used");
                 continue;
             }

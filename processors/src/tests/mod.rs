@@ -10,6 +10,7 @@ mod history;
 mod process;
 mod rules;
 mod scribe;
+mod simulation;
 pub(crate) mod sorting;
 mod standby;
 mod supervision;
