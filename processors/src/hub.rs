@@ -263,10 +263,8 @@ impl State {
     /// Whether another epoch may be opened.
     #[must_use]
     pub fn may_open(&self) -> bool {
-        let open = self.opened.len() as u64;
-        open < EPOCHS_OPEN_MAX
-            && self.spooled < SPOOL_MAX
-            && !self.checkpoints.hold_up(self.passive)
+        let room = self.open_epochs() < EPOCHS_OPEN_MAX && self.spooled < SPOOL_MAX;
+        room && !self.checkpoints.hold_up(self.passive)
     }
 
     /// How many workers there are.
