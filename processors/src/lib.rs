@@ -30,7 +30,7 @@ pub mod sabotage;
 mod sending;
 pub mod shard;
 pub mod shards;
-mod spool;
+pub mod spool;
 pub mod standing;
 pub mod start;
 pub mod status;
