@@ -8,7 +8,7 @@
 //!
 //! Bounds: `inputs` holds at most [`INPUT_RECORDS_MAX`] records unless a plan waits for one that is
 //! not read yet; at most [`EPOCHS_OPEN_MAX`] epochs are open ahead of the last finished one; what
-//! is finished and not yet out is bounded by [`SPOOL_MAX`]: while it is full, nothing is opened and
+//! is finished and not yet out is bounded by the [spool](crate::spool): while it is full, nothing is opened and
 //! so nothing is planned.
 
 use crate::checkpoints::pace::{Begun, Checkpoints, Taken};
@@ -35,10 +35,6 @@ use std::time::Duration;
 pub const INPUT_RECORDS_MAX: usize = 100_000;
 /// K: epochs open ahead of the last finished one.
 pub const EPOCHS_OPEN_MAX: u64 = 4;
-/// Events and rows finished and not yet out.
-pub const SPOOL_MAX: usize = 400_000;
-/// Vectors kept to be filled again: those of the open epochs of two workers.
-const SPARE_MAX: usize = 16;
 struct Opened {
     info: EpochInfo,
     begun: Option<Begun>,
@@ -71,7 +67,7 @@ pub struct State {
     /// Events and rows finished and not yet out.
     pub(crate) spooled: usize,
     /// Vectors of epochs that are out, to be filled again.
-    spare: Vec<Vec<Decided>>,
+    pub(crate) spare: Vec<Vec<Decided>>,
     /// What was decided here, and what the plans say was.
     pub digests: Digests,
     /// Epochs up to here are out: published, and in the views.
@@ -260,13 +256,6 @@ impl State {
         if self.stopping || self.failed() { Err(End::Stopped) } else { Ok(()) }
     }
 
-    /// Whether another epoch may be opened.
-    #[must_use]
-    pub fn may_open(&self) -> bool {
-        let room = self.open_epochs() < EPOCHS_OPEN_MAX && self.spooled < SPOOL_MAX;
-        room && !self.checkpoints.hold_up(self.passive)
-    }
-
     /// How many workers there are.
     #[must_use]
     pub const fn workers(&self) -> usize {
@@ -370,31 +359,5 @@ impl State {
     /// One differs from ours: I16.
     pub fn expect_digests(&mut self, digests: &[EpochDigest]) -> Result<(), Failure> {
         self.digests.expect(digests, &mut self.invariants)
-    }
-
-    /// Takes vectors back to be filled again. They come empty: dropping an epoch's events takes
-    /// longer than anybody should wait for this lock.
-    pub fn recycle(&mut self, emptied: Vec<[Vec<Decided>; OPERATORS]>) {
-        let usable = emptied.into_iter().flatten().filter(|events| events.capacity() > 0);
-        self.spare.extend(usable.take(SPARE_MAX.saturating_sub(self.spare.len())));
-    }
-
-    /// The publisher is through with an epoch of this many events.
-    pub fn set_published(&mut self, epoch: u64, events: usize) {
-        self.published = self.published.max(epoch);
-        self.checkpoints.on_log = epoch;
-        self.spooled -= events;
-    }
-
-    /// The publisher has an epoch ready that somebody else is to publish: it counts as out, but
-    /// its events stay in the spool until they are seen on the log.
-    pub fn set_held(&mut self, epoch: u64) {
-        self.published = self.published.max(epoch);
-    }
-
-    /// The view writer is through with an epoch of this many rows.
-    pub fn set_viewed(&mut self, epoch: u64, rows: usize) {
-        self.viewed = epoch;
-        self.spooled -= rows;
     }
 }

@@ -31,6 +31,7 @@ pub mod sabotage;
 mod sending;
 pub mod shard;
 pub mod shards;
+pub mod spool;
 pub mod standing;
 pub mod start;
 pub mod status;

@@ -11,11 +11,11 @@
 use crate::cut::{Asked, BUDGET, Budget, Selection, select};
 use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
-use crate::plan::RULES_VERSION;
 use crate::planner_clock::PlannerClock;
 use crate::replay;
 use crate::standing::Standing;
 use bytes::Bytes;
+use machines::rules::Rules;
 use schemas::codec::Codec;
 use schemas::events::epochs::{EpochDigest, EpochPlanned, GenerationClaimed, Settings};
 use schemas::id::EventId;
@@ -110,7 +110,7 @@ impl Planner {
             claim_id: self.claim.id,
             follows,
             era,
-            rules_version: RULES_VERSION,
+            rules_version: Rules::NEWEST.version(),
             groups: GROUPS.into(),
             partitions: PARTITIONS.into(),
             settings: self.claim.settings,

@@ -11,6 +11,8 @@
 //! | [`catalog`] | one product's listing |
 //! | [`inventory`] | one product's stock levels, and how a line is split over them |
 //! | [`reservation`] | claims on one product, and who waits for them |
+//!
+//! What a version of the [`rules`] decides otherwise than the one before it is named there.
 
 pub mod cart;
 pub mod catalog;
@@ -20,3 +22,4 @@ pub mod message;
 pub mod order;
 pub mod payment;
 pub mod reservation;
+pub mod rules;

@@ -12,6 +12,7 @@
 //! then their own log records, then releases, secures and confirms, then reserves. Due timers
 //! come before all.
 
+use crate::rules::Rules;
 use schemas::events::Event;
 use schemas::events::lines::Split;
 use schemas::events::orders::Reason;
@@ -31,6 +32,8 @@ pub struct Context {
     pub now: Timestamp,
     /// When what is reserved first in this epoch lapses.
     pub deadline: Timestamp,
+    /// The rules of the claim that it is planned under.
+    pub rules: Rules,
 }
 
 /// What a message began with: a log record, or a timer. Ordered by time, then place.

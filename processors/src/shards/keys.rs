@@ -30,8 +30,9 @@ pub(super) enum Key {
     Reused,
 }
 
+/// A key that is remembered.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Kept {
+pub struct Kept {
     name: [u64; 2],
     action: ActionId,
     since: Timestamp,
@@ -134,9 +135,8 @@ impl Keys {
     }
 
     /// Takes in a key as it was saved.
-    pub(super) fn load(&mut self, value: &[u8]) -> Result<(), postcard::Error> {
-        self.loaded.push(postcard::from_bytes(value)?);
-        Ok(())
+    pub(super) fn load(&mut self, key: Kept) {
+        self.loaded.push(key);
     }
 
     /// All are loaded: they lie by age from now on.

@@ -15,6 +15,7 @@ pub mod customers;
 mod index;
 mod keys;
 pub mod products;
+pub mod saved;
 
 use schemas::events::Event;
 use schemas::hash::{Hasher, hash128_of_words};

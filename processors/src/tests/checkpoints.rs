@@ -9,6 +9,7 @@ use crate::checkpoints::restored::Restored;
 use crate::engine::Role;
 use crate::failure::Failure;
 use crate::shards::products::Products;
+use crate::shards::saved::Saved;
 use crate::standing::Standing;
 use sinks::checkpoint_store::CheckpointStore;
 use sinks::event_log::EventLog;
@@ -126,7 +127,11 @@ fn waiting_in(dir: &Path) -> (bool, bool) {
     let log = FileLog::open_read_only(&dir.join("log")).unwrap();
     let restored = Restored::newest(&store, &log, None, true).unwrap().unwrap();
     let mut products = Products::new(0, 0, 1);
-    restored.of_worker((0, 1), |kind, value| products.load(kind, value)).unwrap();
+    for saved in restored.of_worker((0, 1)).flat_map(Result::unwrap) {
+        if let Saved::Products(saved) = saved {
+            products.load(saved);
+        }
+    }
     products.end_load();
     let dump = String::from_utf8(products.dump()).unwrap();
     (!restored.left.is_empty(), dump.contains(" waiting "))

@@ -3,6 +3,7 @@
 use super::history::{BEGIN, Step};
 use crate::plan::PlanTopic;
 use bytes::Bytes;
+use machines::rules::Rules;
 use schemas::codec::Codec;
 use schemas::events::Event;
 use schemas::events::epochs::{Cut, EpochPlanned, GenerationClaimed, Settings};
@@ -29,6 +30,7 @@ pub(super) struct Dealt {
 
 /// Writes steps to a log, each with its plan; can be carried on.
 pub(super) struct Scribe {
+    rules: Rules,
     clock: Clock,
     codec: Codec,
     plans: PlanTopic,
@@ -38,7 +40,13 @@ pub(super) struct Scribe {
 
 impl Scribe {
     pub(super) fn new() -> Self {
+        Self::under(Rules::NEWEST)
+    }
+
+    /// One whose plans are decided by these rules.
+    pub(super) fn under(rules: Rules) -> Self {
         Self {
+            rules,
             clock: Clock::manual(BEGIN),
             codec: Codec::compiled(),
             plans: PlanTopic::default(),
@@ -77,7 +85,7 @@ impl Scribe {
             claim_id: EventId([7; 16]),
             follows: -1,
             era: 0,
-            rules_version: 1,
+            rules_version: self.rules.version(),
             groups: GROUPS.into(),
             partitions: PARTITIONS.into(),
             settings: Settings { reservation_timeout_ms: TIMEOUT_MS },

@@ -7,22 +7,27 @@
 use schemas::time::Timestamp;
 use std::collections::HashMap;
 
-/// Timers of one key group that one sweep takes.
-const SWEEP_CAP: u32 = 1_000;
+/// Timers of one key group that one sweep takes, by the rules' version.
+const fn sweep_cap(rules_version: u32) -> u32 {
+    if rules_version == 1 { 1_000 } else { 1 }
+}
 
 /// `now` of all epochs so far, and where sweeps were full.
 #[derive(Default)]
 pub(crate) struct Deadlines {
     /// Of epoch 1 and on: epochs have no gaps.
     nows: Vec<Timestamp>,
+    /// Of the last epoch.
+    sweep_cap: u32,
     fired: HashMap<u16, u32>,
     /// Of each key group, the last run of epochs whose sweeps were full: first and last.
     full: HashMap<u16, (u64, u64)>,
 }
 
 impl Deadlines {
-    pub(crate) fn begin(&mut self, now: Timestamp) {
+    pub(crate) fn begin(&mut self, now: Timestamp, rules_version: u32) {
         self.nows.push(now);
+        self.sweep_cap = sweep_cap(rules_version);
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -43,7 +48,7 @@ impl Deadlines {
     pub(crate) fn end(&mut self) {
         let epoch = self.epoch();
         for (group, fired) in self.fired.drain() {
-            if fired >= SWEEP_CAP {
+            if fired >= self.sweep_cap {
                 let run = self.full.entry(group).or_insert((epoch, epoch));
                 *run = if run.1 + 1 == epoch { (run.0, epoch) } else { (epoch, epoch) };
             }

@@ -23,7 +23,7 @@ pub(crate) struct Fold {
 impl Fold {
     /// Takes in an epoch, and judges it.
     pub(crate) fn epoch(&mut self, epoch: &mut Epoch, verdicts: &mut Verdicts) {
-        self.deadlines.begin(epoch.now);
+        self.deadlines.begin(epoch.now, epoch.rules_version);
         self.intake.take(epoch, &mut self.orders, &mut self.others, verdicts);
         let mut touched: Vec<OrderId> = Vec::new();
         for output in std::mem::take(&mut epoch.outputs) {

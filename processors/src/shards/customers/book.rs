@@ -14,7 +14,7 @@ use std::hint::black_box;
 
 /// An order, and what only its events and rows need.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Placed {
+pub struct Placed {
     pub(super) id: OrderId,
     pub(super) order: Order,
     /// `now` when it was requested.

@@ -48,6 +48,7 @@ use machines::message::{Context, CustomerMessage, ToCustomer, ToProduct};
 use machines::order::Command;
 use orders::Unsettled;
 use press::{Origin, Press};
+pub use saved::Saved;
 use schemas::id::CustomerId;
 use schemas::time::Timestamp;
 use std::collections::VecDeque;

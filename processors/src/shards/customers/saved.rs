@@ -4,9 +4,21 @@
 use super::Customers;
 use super::book::Placed;
 use crate::checkpoints::snapshot::{Kind, Snapshot};
+use crate::shards::keys::Kept;
 use machines::cart::Cart;
 use schemas::id::CustomerId;
 use schemas::time::Timestamp;
+
+/// An entry as it was saved.
+#[derive(Debug)]
+pub enum Saved {
+    /// An order.
+    Order(Placed),
+    /// A cart.
+    Cart(CustomerId, Cart),
+    /// An idempotency key.
+    Key(Kept),
+}
 
 impl Customers {
     /// From now on it is kept what changed since state was last saved.
@@ -35,14 +47,10 @@ impl Customers {
         self.keys.save(Kind::CustomerKey, snapshot);
     }
 
-    /// Takes in an entry as it was saved; those of products are not for this shard.
-    ///
-    /// # Errors
-    /// It is not one that this build has written.
-    pub fn load(&mut self, kind: Kind, value: &[u8]) -> Result<(), postcard::Error> {
-        match kind {
-            Kind::Order => {
-                let placed: Placed = postcard::from_bytes(value)?;
+    /// Takes in an entry as it was saved.
+    pub fn load(&mut self, saved: Saved) {
+        match saved {
+            Saved::Order(placed) => {
                 let deadline = placed.order.expires_at();
                 if placed.order.decide_expiry(Timestamp::MAX).is_some()
                     && let Some(deadline) = deadline
@@ -51,14 +59,11 @@ impl Customers {
                 }
                 self.orders.load(placed);
             }
-            Kind::Cart => {
-                let (customer, cart): (CustomerId, Cart) = postcard::from_bytes(value)?;
+            Saved::Cart(customer, cart) => {
                 self.carts.insert(customer, cart);
             }
-            Kind::CustomerKey => self.keys.load(value)?,
-            Kind::Warehouse | Kind::Product | Kind::Claim | Kind::ProductKey => {}
+            Saved::Key(key) => self.keys.load(key),
         }
-        Ok(())
     }
 
     /// All are loaded.

@@ -15,6 +15,7 @@ use super::super::{Decided, Out};
 use super::Customers;
 use doubles::ProductsDouble;
 use machines::message::{Cause, Context, CustomerMessage, ToCustomer};
+use machines::rules::Rules;
 use schemas::events::Event;
 use schemas::id::EventId;
 use schemas::time::Timestamp;
@@ -101,7 +102,7 @@ impl Shop {
     }
 
     fn context(&self, now: Timestamp) -> Context {
-        Context { epoch: self.epoch, now, deadline: now.plus_ms(TIMEOUT_MS) }
+        Context { epoch: self.epoch, now, deadline: now.plus_ms(TIMEOUT_MS), rules: Rules::NEWEST }
     }
 
     /// All state, however many shards hold it.

@@ -7,6 +7,7 @@ use super::laws::{Script, Shown, history, play, shown, shown_of};
 use super::shop;
 use crate::checkpoints::snapshot::{EVERYONE, Kind, Snapshot};
 use crate::shards::Out;
+use crate::shards::saved::Saved as Entry;
 use machines::message::{Place, ProductMessage, SortKey, ToProduct};
 use proptest::prelude::*;
 use schemas::id::{OrderId, ProductId};
@@ -33,7 +34,10 @@ fn loaded(saved: &Saved, seed: u64, peers: usize) -> Vec<Products> {
         let mut shard = Products::new(seed, index, peers);
         for (key, (group, value)) in saved {
             if *group == EVERYONE || usize::from(*group) % peers == index {
-                shard.load(Kind::from_number(key[0]).unwrap(), value).unwrap();
+                let kind = Kind::from_number(key[0]).unwrap();
+                let entry = Entry::read(kind, value).unwrap();
+                let Entry::Products(saved) = entry else { panic!("{entry:?}") };
+                shard.load(saved);
             }
         }
         shard.end_load();
