@@ -518,5 +518,7 @@ impl Drop for World {
 /// Whether all that stands on the log is decided and out.
 fn is_idle(state: &State, ends: &[u64]) -> bool {
     let all = state.inputs.iter().zip(ends).all(|(input, end)| input.planned >= *end);
-    all && state.finished == state.plans.epoch() && state.left == 0 && state.settled()
+    // Timers over the sweep's cap: who leads plans on until none is overdue.
+    let sweeps = state.next_deadline.is_some_and(|at| state.plans.now() >= Some(at));
+    all && !sweeps && state.finished == state.plans.epoch() && state.left == 0 && state.settled()
 }
