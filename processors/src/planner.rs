@@ -252,6 +252,8 @@ impl Planner {
             }
             let waited = self.clock.elapsed().saturating_sub(began);
             let heartbeat = self.timing.heartbeat.saturating_sub(waited);
+            // What its plan would have as `now`: no less than the last one's, whatever this clock says.
+            let now = state.plans.now().map_or(now, |before| before.max(now));
             let timer = state.next_deadline.map_or(self.timing.heartbeat, |at| until(now, at));
             let waiting = state.waiting();
             let paced = state.open_epochs() > 0 && waiting < PACE_RECORDS && waited < PACE;
