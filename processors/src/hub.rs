@@ -78,6 +78,8 @@ pub struct State {
     pub left: usize,
     /// See [`State::left`].
     pub next_deadline: Option<Timestamp>,
+    /// More timers were due in it than a sweep takes.
+    pub sweeps: bool,
     /// A plan waits for records that are not read yet.
     pub reading_short: bool,
     /// Records that an operator's word sets aside when a plan takes them: input and offset.
@@ -333,6 +335,7 @@ impl State {
             events.push(part.events);
             snapshots.extend(part.snapshot);
         }
+        self.sweeps = self.next_deadline.is_some_and(|at| at <= info.context.now);
         if let Some(begun) = begun {
             let info = info.clone();
             self.checkpoints.taken = Some(Taken { begun, info, snapshots });

@@ -6,8 +6,8 @@ use crate::shards::Decided;
 
 /// Events and rows finished and not yet out.
 const SPOOL_MAX: usize = 400_000;
-/// While timers are overdue each epoch fires as many as a sweep takes. What else it decides is then
-/// seen soon only if little is ahead of it: so many epochs, and so many events and rows.
+/// While more timers are due than a sweep takes, each epoch fires as many as it takes. What else it
+/// decides is then seen soon only if little is ahead of it: so many epochs, events and rows.
 const SWEEPING_MAX: (u64, usize) = (2, 8_000);
 /// Vectors kept to be filled again: those of the open epochs of two workers.
 const SPARE_MAX: usize = 16;
@@ -17,15 +17,10 @@ impl State {
     #[must_use]
     pub fn may_open(&self) -> bool {
         let (open_max, spool_max) =
-            if self.sweeps() { SWEEPING_MAX } else { (EPOCHS_OPEN_MAX, SPOOL_MAX) };
+            if self.sweeps { SWEEPING_MAX } else { (EPOCHS_OPEN_MAX, SPOOL_MAX) };
         self.open_epochs() < open_max
             && self.spooled < spool_max
             && !self.checkpoints.hold_up(self.passive)
-    }
-
-    /// Whether timers are overdue: what is planned fires as many as a sweep takes.
-    fn sweeps(&self) -> bool {
-        self.next_deadline.is_some_and(|at| self.plans.now().is_some_and(|now| at <= now))
     }
 
     /// Takes vectors back to be filled again. They come empty: dropping an epoch's events takes
@@ -52,5 +47,22 @@ impl State {
     pub fn set_viewed(&mut self, epoch: u64, rows: usize) {
         self.viewed = epoch;
         self.spooled -= rows;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::hub::Hub;
+
+    #[test]
+    fn little_may_be_ahead_of_an_epoch_only_while_more_timers_are_due_than_a_sweep_takes() {
+        let hub = Hub::new(1);
+        let may_open = |sweeps, spooled| {
+            let mut state = hub.lock();
+            (state.sweeps, state.spooled) = (sweeps, spooled);
+            state.may_open()
+        };
+        assert!(may_open(true, 7_999) && !may_open(true, 8_000));
+        assert!(may_open(false, 399_999) && !may_open(false, 400_000));
     }
 }

@@ -2,10 +2,11 @@
 
 use super::determinism::{AS_WRITTEN, SEED, STEPS, replay};
 use super::history::steps;
-use super::process::{Process, SILENCE, open, say, say_to_planner};
+use super::process::{Process, SILENCE, claims_and_plans, open, say, say_to_planner};
 use super::scribe::Scribe;
 use crate::engine::Role;
 use crate::failure::Failure;
+use crate::hub::State;
 use crate::standing::Standing;
 use machines::rules::Rules;
 use schemas::codec::Codec;
@@ -70,4 +71,20 @@ fn plans_are_decided_by_the_rules_of_their_claim() {
     let ((at_once, all), (apart, as_many)) = (lapsed(Rules::V1), lapsed(Rules::V2));
     assert!(at_once > apart, "{at_once} at once by the first rules");
     assert_eq!((apart, as_many), (Rules::V2.sweep_cap(), all));
+}
+
+/// As after a failover to another machine: time stands still until its clock is there.
+#[test]
+fn who_leads_by_a_clock_that_is_behind_fires_all_that_is_overdue_by_the_last_plan() {
+    let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, STEPS));
+    Scribe::new().write(dir.path(), &steps, AS_WRITTEN);
+    let log = open(dir.path());
+    let process = Process::start(&log, Role::Leads);
+    process.is(Standing::Leads);
+    let overdue =
+        |state: &State| state.next_deadline.is_some_and(|at| state.plans.now() >= Some(at));
+    let done = |state: &State| state.finished == state.plans.epoch() && !overdue(state);
+    process.engine.wait_until(done).unwrap();
+    let [_, plans] = claims_and_plans(log.as_ref());
+    assert!(plans > steps.len() + 3, "{plans} plans, {} of them by the scribe", steps.len());
 }

@@ -48,6 +48,10 @@ impl Timers {
         for timers in self.overdue.values_mut() {
             let waiting = std::iter::from_fn(|| timers.pop()).filter(|timer| waits(timer.0.1));
             due.extend(waiting.take(cap).map(|timer| timer.0));
+            // What is left begins with one that waits: only so many are overdue.
+            while timers.peek().is_some_and(|timer| !waits(timer.0.1)) {
+                timers.pop();
+            }
         }
         self.overdue.retain(|_, timers| !timers.is_empty());
         due.sort_unstable();

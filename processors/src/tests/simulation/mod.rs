@@ -5,11 +5,13 @@
 //! first is left to them, so a seed that failed may have to be asked for more than once.
 
 mod check;
+mod faults;
 mod files;
 mod line;
 mod log;
 mod protections;
 mod steps;
+mod stories;
 mod views;
 mod world;
 

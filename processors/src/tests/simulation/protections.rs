@@ -1,8 +1,9 @@
 //! Each protection switched off: the simulation must find it out.
 
+use super::faults::Loss;
 use super::line::Tally;
 use super::steps;
-use super::world::{Loss, World};
+use super::world::World;
 use crate::protection::{Protection, switch_off};
 use sinks::schema_registry::Schemas;
 use std::panic::{AssertUnwindSafe, catch_unwind};

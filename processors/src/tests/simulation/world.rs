@@ -4,14 +4,14 @@
 use super::super::history::{BEGIN, Step, steps};
 use super::super::process::EPOCHS;
 use super::check::{self, Ended};
+use super::faults::Loss;
 use super::files::Files;
-use super::line::{Call, Crash, Line, Moment, Tally};
+use super::line::{Crash, Line, Tally};
 use super::log::Log;
 use super::views::Views;
 use crate::engine::{Engine, Options, Parts, Role};
 use crate::failure::Failure;
 use crate::hub::State;
-use crate::protection::{Protection, is_off};
 use schemas::events::epochs::Settings;
 use schemas::hash::mix;
 use schemas::time::Timestamp;
@@ -25,7 +25,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// What is said before anybody sells.
-const STEPS: usize = 8;
+pub(super) const STEPS: usize = 8;
 pub(super) const TIMEOUT_MS: i64 = 4_000;
 /// How long threads of a process are given to go on before it is looked at again.
 const MOMENT: Duration = Duration::from_millis(1);
@@ -49,15 +49,6 @@ pub(super) struct Node {
     behind_ms: i64,
 }
 
-/// What a crash may do to what a process keeps, apart from what is not durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Loss {
-    /// Somebody puts an older copy of the views in their place.
-    OlderViews,
-    /// A bit turns in a checkpoint.
-    Rot,
-}
-
 /// The world.
 pub(super) struct World {
     pub(super) seed: u64,
@@ -72,7 +63,7 @@ pub(super) struct World {
     pub(super) said: Vec<(NewRecord, Appended)>,
     /// Crashes that are told and not drawn: each start comes to the next. Workers of each but the
     /// first. In such a world there is no other fault.
-    told: Option<(VecDeque<Crash>, usize)>,
+    pub(super) told: Option<(VecDeque<Crash>, usize)>,
     /// What each crash does to what a process keeps; none: it is drawn.
     pub(super) loses: Option<Loss>,
     /// Where processes died by a crash.
@@ -132,122 +123,6 @@ impl World {
         }
         self.heal();
         self.end();
-    }
-
-    /// Runs one process that makes a checkpoint behind each epoch and dies so, crash by crash: first
-    /// with two workers, then with so many. Checks where it comes to; gives where it died.
-    pub(super) fn story(&mut self, crashes: &[Crash], workers: usize) -> Vec<Crash> {
-        self.log.heal();
-        self.nodes.truncate(1);
-        self.told = Some((crashes.iter().copied().collect(), workers));
-        self.start_with(0, Role::Leads, 2);
-        for step in steps(self.seed, STEPS).into_iter().take(STEPS) {
-            self.say(&step);
-            self.passes(Duration::from_millis(600));
-            self.decide();
-        }
-        self.heal();
-        self.end();
-        let (stand, read) = self.published();
-        assert_eq!(stand, read, "without copies on the way nothing is published twice");
-        std::mem::take(&mut self.died_at)
-    }
-
-    /// A leader is stopped while it publishes and another takes over, with another number of
-    /// workers; then it goes on. Gives how many outputs stand on the log, and how many are read.
-    pub(super) fn pause_while_publishing(&mut self) -> (usize, usize) {
-        self.log.heal();
-        self.nodes.truncate(2);
-        self.told = Some((VecDeque::new(), 3));
-        self.start_with(0, Role::Leads, 2);
-        self.start_with(1, Role::StandsBy, 3);
-        for (index, step) in steps(self.seed, STEPS).iter().take(STEPS).enumerate() {
-            let paused = Arc::clone(&self.nodes[0].life.as_ref().expect("it is alive").line);
-            match index {
-                3 => {
-                    paused.will_crash(Crash { call: Call::Outputs, moment: Moment::Pause, nth: 0 })
-                }
-                6 => {
-                    assert!(paused.is_stalled(), "it was stopped while it published");
-                    paused.stall(false);
-                }
-                _ => {}
-            }
-            self.say(step);
-            self.passes(Duration::from_millis(600));
-            self.decide();
-        }
-        self.heal();
-        self.end();
-        self.published()
-    }
-
-    /// How many outputs stand on the log, and how many are read by who keeps the contract.
-    fn published(&self) -> (usize, usize) {
-        let all = self.log.all();
-        let outputs = all.iter().filter(|record| record.output_id.is_some()).count();
-        (outputs, check::read(&all).values().map(Vec::len).sum())
-    }
-
-    /// What happens to a process in this step.
-    fn fate(&mut self, node: usize) {
-        let what = self.draw(100);
-        if self.draw(10) == 0 || self.loses == Some(Loss::OlderViews) {
-            self.nodes[node].views.copy();
-        }
-        let silent = self.draw(10) == 0;
-        self.nodes[node].files.silent.store(silent, Ordering::SeqCst);
-        let Some(life) = &self.nodes[node].life else {
-            if what < 60 {
-                let role = self.role();
-                self.start(node, role);
-            }
-            return;
-        };
-        if life.line.is_stalled() {
-            life.line.stall(what < 40);
-            return;
-        }
-        let line = Arc::clone(&life.line);
-        match what {
-            0..30 => line.will_crash(self.crash()),
-            30..36 => line.cut(),
-            36..46 => {
-                self.count("process stalled");
-                line.stall(true);
-            }
-            _ => {}
-        }
-    }
-
-    fn crash(&mut self) -> Crash {
-        const CALLS: [Call; 11] = [
-            Call::Claim,
-            Call::Plan,
-            Call::Plan,
-            Call::Outputs,
-            Call::Outputs,
-            Call::ReadPlans,
-            Call::Apply,
-            Call::Flush,
-            Call::PutState,
-            Call::PutMerged,
-            Call::CreateManifest,
-        ];
-        const MOMENTS: [Moment; 3] = [Moment::Before, Moment::Midway, Moment::After];
-        let call = CALLS[self.draw(CALLS.len() as u64) as usize];
-        let moment = MOMENTS[self.draw(3) as usize];
-        Crash { call, moment, nth: self.draw(3) as u32 }
-    }
-
-    fn role(&mut self) -> Role {
-        match self.draw(8) {
-            0 => Role::Leads,
-            1 => Role::TakesOver,
-            2 => Role::Follows,
-            3..6 => Role::StandsBy,
-            _ => Role::StandsByHot,
-        }
     }
 
     /// Starts a process; it may find that what it needs does not answer.
@@ -404,42 +279,6 @@ impl World {
         }
     }
 
-    fn died(&self, [left, timers, unpublished]: [bool; 3]) {
-        self.count("crash");
-        let had = [
-            (left, "crash with messages left over"),
-            (timers, "crash with open timers"),
-            (unpublished, "crash with unpublished outputs"),
-        ];
-        had.into_iter().filter(|(had, _)| *had).for_each(|(_, what)| self.count(what));
-    }
-
-    /// What a crash does to what this process keeps.
-    fn loses(&mut self, node: usize) {
-        let (draw, what) = (self.draw(u64::MAX), self.draw(24));
-        let loss = self.loses.or(match what {
-            0..3 => Some(Loss::OlderViews),
-            3 => Some(Loss::Rot),
-            _ => None,
-        });
-        let Node { views, files, .. } = &self.nodes[node];
-        if views.crash(draw) {
-            self.count("rows lost that were not durable");
-        }
-        if is_off(Protection::Durability) {
-            self.log.forgets(draw % 40);
-        }
-        if self.told.is_some() {
-            return;
-        }
-        if loss == Some(Loss::OlderViews) && views.restore_older() {
-            self.count("older copy of the views restored");
-        }
-        if loss == Some(Loss::Rot) && files.rot(draw) {
-            self.count("bit turned in a checkpoint");
-        }
-    }
-
     /// No more faults; all that is down is started; all is decided, and every timer runs out.
     pub(super) fn heal(&mut self) {
         self.log.heal();
@@ -464,7 +303,7 @@ impl World {
     }
 
     /// Ends the processes, at last the one that leads alone, and compares what they came to.
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         let mut ended = Vec::new();
         loop {
             self.decide();

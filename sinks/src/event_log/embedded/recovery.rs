@@ -89,7 +89,8 @@ pub(super) fn extend(
         let file = File::open(&path).map_err(at)?;
         let bytes = file.metadata().map_err(at)?.len();
         let segment = Segment { file, bytes };
-        let seal = Seal::read(dir, number, salt);
+        let is_full = number + 1 < count && durable.end().byte == 0;
+        let seal = if is_full { Seal::read(dir, number, salt) } else { None };
         sealed = seal.is_some_and(|seal| seal.take(&segment, salt, durable, tail));
         if sealed {
             continue;

@@ -82,8 +82,7 @@ impl Seal {
         let first = first.and_then(|()| Header::decode(&header, salt));
         let fits = first.is_some_and(|header| header.sequence == tail.sequence)
             && segment.bytes >= self.bytes
-            && self.sequence > tail.sequence
-            && durable.end().byte == 0;
+            && self.sequence > tail.sequence;
         if fits {
             durable.take_segment(self.bytes, &self.ends, self.landmarks);
             (tail.sequence, tail.appended_at) = (self.sequence, self.appended_at);

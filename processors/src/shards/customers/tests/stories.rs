@@ -4,7 +4,8 @@ use super::doubles::{ProductsDouble, Shelf};
 use super::{Shop, TIMEOUT_MS};
 use schemas::events::Event;
 use schemas::events::customer_actions::{
-    CartItemAddRequested, CartItemSetRequested, CheckoutRequested, IdempotencyKey,
+    CancellationRequested, CartItemAddRequested, CartItemSetRequested, CheckoutRequested,
+    IdempotencyKey,
 };
 use schemas::events::lines::OrderLine;
 use schemas::id::{ActionId, CustomerId, KeyHash, OrderId, PaymentMethod, ProductId, RegionId};
@@ -70,6 +71,25 @@ fn a_sweep_takes_so_many_of_each_group_and_keeps_the_rest() {
     assert_eq!(cancelled(&mut shop, due.plus_ms(1), Vec::new()), [(7, 3)]);
     assert_eq!(shop.shards[0].next_deadline(), None);
     assert_eq!(cancelled(&mut shop, due.plus_ms(2), Vec::new()), []);
+}
+
+#[test]
+fn a_settled_order_behind_those_that_a_sweep_takes_is_not_overdue() {
+    let mut shop = shop();
+    shop.sweep_cap = 1;
+    let orders = [(7, 1), (7, 2)].map(|(group, nth)| checkout(group, nth, 1));
+    shop.decide(NOW, orders.to_vec());
+    let cancel = CancellationRequested {
+        action_id: ActionId::new(7, [9; 16]),
+        order_id: OrderId::new(7, [2; 16]),
+        idempotency_key: IdempotencyKey::Hash(KeyHash([9, 9])),
+        reason: "changed my mind".to_owned(),
+    };
+    assert_eq!(cancelled(&mut shop, NOW.plus_ms(1), vec![cancel.into()]), [(7, 2)]);
+    let due = NOW.plus_ms(TIMEOUT_MS);
+    assert_eq!(shop.shards[0].next_deadline(), Some(due));
+    assert_eq!(cancelled(&mut shop, due, Vec::new()), [(7, 1)]);
+    assert_eq!(shop.shards[0].next_deadline(), None);
 }
 
 #[test]
