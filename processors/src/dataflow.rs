@@ -125,8 +125,9 @@ impl Shards {
             }
             Ok::<(), Failure>(())
         })?;
-        customers.end_load();
-        products.end_load();
+        let now = restored.manifest.plans.now().unwrap_or(Timestamp::MIN);
+        customers.end_load(now);
+        products.end_load(now);
         Ok(customers.next_deadline())
     }
 

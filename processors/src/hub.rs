@@ -116,6 +116,8 @@ pub struct State {
     pub records: u64,
     /// Dead letters so far.
     pub dead_letters: u64,
+    /// What came of orders that were settled long ago, so far.
+    pub late: u64,
     /// Judged so far.
     pub invariants: Counts,
     /// The making of checkpoints.
@@ -331,6 +333,7 @@ impl State {
             }
             rows.extend(part.rows);
             self.left += part.left;
+            self.late += part.late;
             self.next_deadline = self.next_deadline.into_iter().chain(part.next_deadline).min();
             events.push(part.events);
             snapshots.extend(part.snapshot);

@@ -316,6 +316,7 @@ fn set_aside(state: &mut State, skip: RecordSkipped, skips: &BTreeSet<(usize, u6
 }
 
 fn context(valid: &ValidPlan) -> Result<Context, Failure> {
-    let ValidPlan { now, deadline, rules_version, .. } = *valid;
-    Ok(Context { epoch: valid.plan.epoch, now, deadline, rules: rules_of(rules_version)? })
+    let ValidPlan { now, before, deadline, rules_version, .. } = *valid;
+    let rules = rules_of(rules_version)?;
+    Ok(Context { epoch: valid.plan.epoch, now, before, deadline, rules })
 }

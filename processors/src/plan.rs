@@ -60,6 +60,8 @@ pub struct ValidPlan {
     pub hash: EventId,
     /// `now` of its epoch.
     pub now: Timestamp,
+    /// `now` of the epoch before.
+    pub before: Timestamp,
     /// When what its epoch reserves lapses.
     pub deadline: Timestamp,
     /// The era of the claim in force.
@@ -201,14 +203,15 @@ impl PlanTopic {
         let GenerationClaimed { era, rules_version, settings, .. } = in_force.claim;
         let Settings { reservation_timeout_ms } = settings;
         let earliest = plan.planner_ms.min(plan.bound_ms).min(appended_at);
-        let now = self.now.map_or(earliest, |before| before.max(earliest));
+        let before = self.now.unwrap_or(Timestamp::MIN);
+        let now = before.max(earliest);
         let deadline = now.max(plan.planner_ms).plus_ms(reservation_timeout_ms);
         self.now = Some(now);
         self.last_epoch = plan.epoch;
         self.last_bytes = bytes.to_vec();
         self.last_offset = offset;
         let hash = EventId(hash128(PLAN, bytes));
-        Read::Planned(ValidPlan { hash, now, deadline, era, rules_version, plan })
+        Read::Planned(ValidPlan { hash, now, before, deadline, era, rules_version, plan })
     }
 }
 

@@ -239,7 +239,7 @@ mod tests {
         };
         let (now, deadline) = (Timestamp(0), Timestamp(0));
         let info = EpochInfo {
-            context: Context { epoch, now, deadline, rules: Rules::NEWEST },
+            context: Context { epoch, now, before: now, deadline, rules: Rules::NEWEST },
             era: 0,
             hash: EventId([0; 16]),
             applied: Arc::default(),

@@ -62,7 +62,8 @@ impl Said {
 #[must_use]
 pub(crate) fn context(epoch: u64) -> Context {
     let now = BEGIN.plus_ms(i64::try_from(epoch).unwrap_or(i64::MAX));
-    Context { epoch, now, deadline: now.plus_ms(TIMEOUT_MS), rules: Rules::NEWEST }
+    let deadline = now.plus_ms(TIMEOUT_MS);
+    Context { epoch, now, before: now, deadline, rules: Rules::NEWEST }
 }
 
 /// One epoch's records.

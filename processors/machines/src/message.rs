@@ -30,6 +30,8 @@ pub struct Context {
     pub epoch: u64,
     /// Its time.
     pub now: Timestamp,
+    /// The time of the epoch before.
+    pub before: Timestamp,
     /// When what is reserved first in this epoch lapses.
     pub deadline: Timestamp,
     /// The rules of the claim that it is planned under.

@@ -41,7 +41,7 @@ impl State {
             return None;
         }
         let info = EpochInfo {
-            context: Context { epoch, now, deadline: now, rules },
+            context: Context { epoch, now, before: now, deadline: now, rules },
             era: self.finished_era,
             hash: self.plans.hash()?,
             applied: Arc::clone(&self.applied),

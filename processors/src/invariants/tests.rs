@@ -27,6 +27,7 @@ fn info(epoch: u64, now: i64) -> EpochInfo {
     let context = Context {
         epoch,
         now: Timestamp(now),
+        before: Timestamp(now),
         deadline: Timestamp(now + 100),
         rules: Rules::NEWEST,
     };

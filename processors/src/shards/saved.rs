@@ -22,6 +22,7 @@ impl Saved {
         use {customers::Saved as Customers, products::Saved as Products};
         Ok(match kind {
             Kind::Order => Self::Customers(Customers::Order(from_bytes(value)?)),
+            Kind::PastOrder => Self::Customers(Customers::Past(from_bytes(value)?)),
             Kind::Cart => {
                 let (customer, cart) = from_bytes(value)?;
                 Self::Customers(Customers::Cart(customer, cart))

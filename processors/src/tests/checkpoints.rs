@@ -4,7 +4,7 @@
 use super::determinism::{AS_WRITTEN, Outcome, SEED, STEPS, replay, replay_behind, written};
 use super::history::{Step, steps};
 use super::process::{Process, SILENCE, WithoutOutputs, each_output_once, open, say};
-use super::scribe::Scribe;
+use super::scribe::{Dealt, Scribe};
 use crate::checkpoints::restored::Restored;
 use crate::engine::Role;
 use crate::failure::Failure;
@@ -80,6 +80,23 @@ fn a_start_from_a_checkpoint_changes_nothing_with_any_number_of_workers() {
     }
 }
 
+/// One sequence of plans, and nothing else alike: workers, batches, order of arrival, hash seed, and
+/// where the engine began.
+#[test]
+fn twins_under_the_same_plans_come_to_the_same() {
+    let steps = steps(SEED, STEPS);
+    let one = written(&steps, Dealt { batch: 5, arrival: 3 });
+    let one = replay_behind(one.path(), 2, 11, Schemas::embedded(), None).unwrap();
+    let (dir, mut scribe) = (TempDir::new().unwrap(), Scribe::new());
+    let (log, other) = (dir.path().join("log"), Dealt { batch: 1, arrival: 5 });
+    scribe.write(&log, &steps[..STEPS / 2], other);
+    replay_behind(dir.path(), 1, 12, Schemas::embedded(), ALWAYS).unwrap();
+    scribe.write(&log, &steps[STEPS / 2..], other);
+    let behind = replay_behind(dir.path(), 3, 13, Schemas::embedded(), ALWAYS).unwrap();
+    check(&behind, &one, "the twin");
+    assert_eq!(behind.digests.len(), steps.len() - STEPS / 2, "it goes on midway");
+}
+
 /// As a crash leaves it that comes before any later checkpoint: outputs and rows are further on.
 #[test]
 fn every_checkpoint_leads_to_the_same() {
@@ -132,7 +149,7 @@ fn waiting_in(dir: &Path) -> (bool, bool) {
             products.load(saved);
         }
     }
-    products.end_load();
+    products.end_load(restored.manifest.plans.now().unwrap());
     let dump = String::from_utf8(products.dump()).unwrap();
     (!restored.left.is_empty(), dump.contains(" waiting "))
 }

@@ -7,6 +7,7 @@ mod eras;
 mod gaps;
 mod held;
 mod history;
+mod horizon;
 mod process;
 mod rules;
 mod scribe;

@@ -39,7 +39,7 @@ fn who_lacks_the_rules_of_a_claim_ends_and_says_so_and_does_not_start_again() {
         process.passes(SILENCE);
         let failure = process.engine.wait_until(|_| false).unwrap_err();
         assert!(matches!(failure, Failure::Damaged(_)), "{failure:?}");
-        assert!(failure.to_string().contains("by rules version 3, and this build"), "{failure}");
+        assert!(failure.to_string().contains("by rules version 4, and this build"), "{failure}");
     };
     refused(&process);
     drop(process);

@@ -3,6 +3,7 @@
 
 use super::Customers;
 use super::book::Placed;
+use super::past::PastOrder;
 use crate::checkpoints::snapshot::{Kind, Snapshot};
 use crate::shards::keys::Kept;
 use machines::cart::Cart;
@@ -14,6 +15,8 @@ use schemas::time::Timestamp;
 pub enum Saved {
     /// An order.
     Order(Placed),
+    /// An order that is past.
+    Past(PastOrder),
     /// A cart.
     Cart(CustomerId, Cart),
     /// An idempotency key.
@@ -24,6 +27,7 @@ impl Customers {
     /// From now on it is kept what changed since state was last saved.
     pub fn keep_changes(&mut self) {
         self.orders.unsaved.keep();
+        self.past.unsaved.keep();
     }
 
     /// Saves what changed since the last call; at an epoch's end, when its rows are taken.
@@ -32,8 +36,15 @@ impl Customers {
     /// If an action still waits for a price: products answer within the epoch.
     pub fn save(&mut self, snapshot: &mut Snapshot) {
         assert!(self.waiting.is_empty(), "I16: an action waits for its price beyond its epoch");
+        for id in std::mem::take(&mut self.orders.left) {
+            snapshot.remove(id.group(), Kind::Order, &id.to_bytes());
+        }
+        for at in self.past.unsaved.take() {
+            let past = self.past.get(at);
+            snapshot.put(past.id.group(), Kind::PastOrder, &past.id.to_bytes(), past);
+        }
         for at in self.orders.unsaved.take() {
-            let placed = self.orders.get(at);
+            let Some(placed) = self.orders.peek(at) else { continue };
             snapshot.put(placed.id.group(), Kind::Order, &placed.id.to_bytes(), placed);
         }
         let mut carts = std::mem::take(&mut self.unsaved_carts);
@@ -57,7 +68,11 @@ impl Customers {
                 {
                     self.timers.set(deadline, placed.id);
                 }
+                self.past.expect_loaded(&placed);
                 self.orders.load(placed);
+            }
+            Saved::Past(order) => {
+                self.past.load(order);
             }
             Saved::Cart(customer, cart) => {
                 self.carts.insert(customer, cart);
@@ -66,8 +81,9 @@ impl Customers {
         }
     }
 
-    /// All are loaded.
-    pub fn end_load(&mut self) {
-        self.keys.end_load();
+    /// All are loaded, as of this time.
+    pub fn end_load(&mut self, now: Timestamp) {
+        self.keys.end_load(now);
+        self.past.sort();
     }
 }

@@ -12,6 +12,7 @@ use machines::catalog::Catalogued;
 use machines::inventory::Stock;
 use machines::reservation::Claim;
 use schemas::id::{OrderId, ProductId};
+use schemas::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use sinks::view_store::rows::WarehouseRow;
 
@@ -120,15 +121,15 @@ impl Products {
         }
     }
 
-    /// All are loaded: each claim takes its place in its chain.
-    pub fn end_load(&mut self) {
+    /// All are loaded, as of this time: each claim takes its place in its chain.
+    pub fn end_load(&mut self, now: Timestamp) {
         let mut loaded = std::mem::take(&mut self.loaded);
         loaded.sort_unstable();
         for (linked, at) in &loaded {
             let product = self.products.get_mut(self.claims.get(*at).product);
             self.claims.link_again(&mut product.chains, *at, *linked);
         }
-        self.keys.end_load();
+        self.keys.end_load(now);
     }
 }
 

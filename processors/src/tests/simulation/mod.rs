@@ -77,7 +77,7 @@ fn who_is_stopped_while_it_publishes_and_goes_on_later_changes_nothing_that_is_r
 }
 
 /// What must have happened at least once.
-const FAULTS: [&str; 20] = [
+const FAULTS: [&str; 21] = [
     "append taken, answer lost",
     "append lost, unknown",
     "append refused",
@@ -91,6 +91,7 @@ const FAULTS: [&str; 20] = [
     "checkpoint file torn",
     "process stalled",
     "process compared",
+    "orders past",
     "rows lost that were not durable",
     "older copy of the views restored",
     "bit turned in a checkpoint",

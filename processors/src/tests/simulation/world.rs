@@ -111,18 +111,32 @@ impl World {
 
     /// Runs it to its end, and checks it.
     pub(super) fn run(&mut self) {
-        for step in steps(self.seed, STEPS).into_iter().take(STEPS) {
+        let steps = steps(self.seed, STEPS);
+        for (number, step) in steps.iter().take(STEPS).enumerate() {
             self.log.arrives();
             for node in 0..self.nodes.len() {
                 self.fate(node);
             }
-            self.say(&step);
+            self.say(step);
+            if self.seed.is_multiple_of(2) {
+                self.a_week_passes(number, &steps);
+            }
             let passed = Duration::from_millis(200 + self.draw(700));
             self.passes(passed);
             self.decide();
         }
         self.heal();
         self.end();
+    }
+
+    /// In the middle nothing happens for so long that what was settled is past; then all that was said
+    /// before that is said once more.
+    fn a_week_passes(&mut self, number: usize, steps: &[Step]) {
+        if number == STEPS / 2 {
+            self.passes(Duration::from_hours(8 * 24));
+        } else if number == STEPS - 1 {
+            steps[..STEPS / 2].iter().for_each(|step| self.say(step));
+        }
     }
 
     /// Starts a process; it may find that what it needs does not answer.

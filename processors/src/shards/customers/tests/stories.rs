@@ -8,7 +8,9 @@ use schemas::events::customer_actions::{
     IdempotencyKey,
 };
 use schemas::events::lines::OrderLine;
+use schemas::events::orders::Reason;
 use schemas::id::{ActionId, CustomerId, KeyHash, OrderId, PaymentMethod, ProductId, RegionId};
+use schemas::limits::SETTLED_KEPT_MS;
 use schemas::money::Currency;
 use schemas::time::Timestamp;
 
@@ -90,6 +92,39 @@ fn a_settled_order_behind_those_that_a_sweep_takes_is_not_overdue() {
     assert_eq!(shop.shards[0].next_deadline(), Some(due));
     assert_eq!(cancelled(&mut shop, due, Vec::new()), [(7, 1)]);
     assert_eq!(shop.shards[0].next_deadline(), None);
+}
+
+/// Settled at one time, each of its repetitions finds it until the week is over, and what is left of
+/// it for ever.
+#[test]
+fn a_settled_order_is_the_same_order_for_ever() {
+    let mut shop = shop();
+    let (order, late) = (OrderId::new(7, [1; 16]), |shop: &Shop| shop.late);
+    let cancel = |nth: u8| {
+        Event::from(CancellationRequested {
+            action_id: ActionId::new(7, [nth; 16]),
+            order_id: order,
+            idempotency_key: IdempotencyKey::Hash(KeyHash([nth.into(), 9])),
+            reason: "changed my mind".to_owned(),
+        })
+    };
+    shop.decide(NOW, vec![checkout(7, 1, 1)]);
+    assert_eq!(cancelled(&mut shop, NOW, vec![cancel(1)]), [(7, 1)]);
+    let over = NOW.plus_ms(SETTLED_KEPT_MS);
+    for (number, now, places) in
+        [(2, over.plus_ms(-1), "placed"), (3, over, "placed"), (4, over, "past")]
+    {
+        let decided = shop.decide(now, vec![checkout(7, 1, 1), cancel(number)]);
+        let refused = decided.iter().map(|decided| match &decided.event {
+            Event::CustomerActionRejected(event) => (event.customer_id, event.reason),
+            other => panic!("{other:?} when it is {places}"),
+        });
+        let customer = CustomerId::parse("ann").expect("legal");
+        assert_eq!(refused.collect::<Vec<_>>(), [(customer, Reason::IllegalState)]);
+        assert_eq!(late(&shop), if places == "past" { 2 } else { 0 });
+        let lines = shop.dump().iter().filter(|line| line.starts_with("past ")).count();
+        assert_eq!(lines, usize::from(places == "past"));
+    }
 }
 
 #[test]

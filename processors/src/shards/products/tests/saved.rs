@@ -11,6 +11,7 @@ use crate::shards::saved::Saved as Entry;
 use machines::message::{Place, ProductMessage, SortKey, ToProduct};
 use proptest::prelude::*;
 use schemas::id::{OrderId, ProductId};
+use schemas::time::Timestamp;
 use std::collections::BTreeMap;
 
 /// What all checkpoints so far say: by kind and key, the key group and the value.
@@ -40,7 +41,7 @@ fn loaded(saved: &Saved, seed: u64, peers: usize) -> Vec<Products> {
                 shard.load(saved);
             }
         }
-        shard.end_load();
+        shard.end_load(Timestamp::MIN);
         shard.keep_changes();
         shard
     };

@@ -30,7 +30,8 @@ pub(super) fn message(offset: u64, body: ProductMessage) -> ToProduct {
 
 pub(super) fn context(epoch: u64, now: i64) -> Context {
     let deadline = Timestamp(now + TIMEOUT_MS);
-    Context { epoch, now: Timestamp(now), deadline, rules: Rules::NEWEST }
+    let now = Timestamp(now);
+    Context { epoch, now, before: now, deadline, rules: Rules::NEWEST }
 }
 
 /// Applies one message; what came of it.
