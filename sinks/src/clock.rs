@@ -42,10 +42,19 @@ impl Clock {
 
     /// Moves the wall hand of a manual clock alone, as somebody does who sets a clock.
     pub fn set_ahead(&self, by: Duration) {
+        self.set(millis(by));
+    }
+
+    /// The same, back.
+    pub fn set_back(&self, by: Duration) {
+        self.set(-millis(by));
+    }
+
+    fn set(&self, by_ms: i64) {
         match &*self.0 {
             Source::System { .. } => panic!("a system clock cannot be set"),
             Source::Manual { began_ms, .. } => {
-                began_ms.fetch_add(millis(by), Ordering::SeqCst);
+                began_ms.fetch_add(by_ms, Ordering::SeqCst);
             }
         }
     }

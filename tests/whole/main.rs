@@ -16,6 +16,7 @@ mod edge;
 mod journeys;
 mod kills;
 mod problems;
+mod released;
 mod sabotage;
 mod servers;
 mod shop;

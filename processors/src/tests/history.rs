@@ -38,7 +38,7 @@ pub(super) type Step = Vec<NewRecord>;
 
 /// Makes the steps of this seed.
 pub(super) fn steps(seed: u64, count: usize) -> Vec<Step> {
-    let mut writer = Writer { draws: seed, records: Vec::new(), codec: Codec::compiled(), said: 0 };
+    let mut writer = Writer::new(seed);
     let mut orders: Vec<(OrderId, i64)> = Vec::new();
     let mut checkouts: Vec<CheckoutRequested> = Vec::new();
     let mut steps = vec![writer.set_up()];
@@ -74,7 +74,7 @@ pub(super) fn steps(seed: u64, count: usize) -> Vec<Step> {
             7 => writer.chain(),
             _ => {}
         }
-        steps.push(std::mem::take(&mut writer.records));
+        steps.push(writer.step());
     }
     steps.extend((0..14).map(|_| Vec::new())); // Timers run out.
     steps
@@ -85,7 +85,8 @@ fn total(checkout: &CheckoutRequested) -> i64 {
     lines.iter().map(|line| line.price * i64::from(line.quantity)).sum()
 }
 
-struct Writer {
+/// Writes records.
+pub(super) struct Writer {
     draws: u64,
     records: Vec<NewRecord>,
     codec: Codec,
@@ -93,6 +94,31 @@ struct Writer {
 }
 
 impl Writer {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { draws: seed, records: Vec::new(), codec: Codec::compiled(), said: 0 }
+    }
+
+    /// Takes what was written.
+    pub(super) fn step(&mut self) -> Step {
+        std::mem::take(&mut self.records)
+    }
+
+    /// A customer asks for a unit.
+    pub(super) fn one(&mut self) -> OrderId {
+        let mut checkout = self.checkout();
+        let lines = checkout.lines.as_mut().unwrap();
+        lines.truncate(1);
+        lines[0].quantity = 1;
+        let order = checkout.order_id;
+        self.say(checkout.customer_id.0, checkout.into());
+        order
+    }
+
+    /// The provider has authorized a unit's price.
+    pub(super) fn authorized(&mut self, order: OrderId) {
+        self.report(order, PaymentOutcome::Authorized, 500);
+    }
+
     fn draw(&mut self, below: u64) -> u64 {
         self.draws = self.draws.wrapping_add(1);
         mix(self.draws) % below
@@ -130,7 +156,7 @@ impl Writer {
         (action_id(group, &[number.as_bytes()]), IdempotencyKey::Text(number.into()))
     }
 
-    fn set_up(&mut self) -> Step {
+    pub(super) fn set_up(&mut self) -> Step {
         for warehouse in 0..3 {
             let put = WarehousePutRequested {
                 action_id: ActionId::default(),
@@ -147,7 +173,7 @@ impl Writer {
                 self.receive(product, warehouse, 4);
             }
         }
-        std::mem::take(&mut self.records)
+        self.step()
     }
 
     fn list(&mut self, product: u64, price: i64) {
@@ -241,17 +267,21 @@ impl Writer {
             _ => (PaymentOutcome::Authorized, total, 1),
         };
         for _ in 0..times {
-            let report = PaymentReported {
-                provider_event_id: format!("evt_{}", self.said),
-                payment_id: order.payment(),
-                order_id: order,
-                outcome,
-                amount,
-                currency: usd(),
-                decline_code: None,
-            };
-            self.say(id("order", 0), report.into());
+            self.report(order, outcome, amount);
         }
+    }
+
+    fn report(&mut self, order: OrderId, outcome: PaymentOutcome, amount: i64) {
+        let report = PaymentReported {
+            provider_event_id: format!("evt_{}", self.said),
+            payment_id: order.payment(),
+            order_id: order,
+            outcome,
+            amount,
+            currency: usd(),
+            decline_code: None,
+        };
+        self.say(id("order", 0), report.into());
     }
 
     fn cancel(&mut self, order_id: OrderId, step: usize) {

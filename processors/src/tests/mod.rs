@@ -15,3 +15,4 @@ mod simulation;
 pub(crate) mod sorting;
 mod standby;
 mod supervision;
+mod time;

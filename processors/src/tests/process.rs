@@ -51,6 +51,12 @@ impl Process {
         Self::over(log, role, (Some(views), schemas, None), dir)
     }
 
+    /// One by a clock that others may have too.
+    pub(super) fn by(log: &Arc<dyn EventLog>, role: Role, clock: Clock) -> Self {
+        let kept = (None, Schemas::embedded(), None);
+        Self::with_clock(log, role, kept, TempDir::new().unwrap(), clock)
+    }
+
     /// One that has no views.
     pub(super) fn without_views(log: &Arc<dyn EventLog>, role: Role) -> Self {
         Self::over(log, role, (None, Schemas::embedded(), None), TempDir::new().unwrap())
@@ -75,13 +81,17 @@ impl Process {
         Self::over(log, role, (Some(views), Schemas::embedded(), checkpoints), dir)
     }
 
-    fn over(
+    fn over(log: &Arc<dyn EventLog>, role: Role, kept: Kept, dir: TempDir) -> Self {
+        Self::with_clock(log, role, kept, dir, Clock::manual(BEGIN))
+    }
+
+    fn with_clock(
         log: &Arc<dyn EventLog>,
         role: Role,
         (views, schemas, checkpoints): Kept,
         dir: TempDir,
+        clock: Clock,
     ) -> Self {
-        let clock = Clock::manual(BEGIN);
         let parts = Parts {
             log: Arc::clone(log),
             views: views.clone(),

@@ -4,7 +4,7 @@ use super::{Part, Parts};
 use crate::shop::{Ask, command};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -35,6 +35,13 @@ pub(super) fn start(profile: &str, ways: (&Part, &Part), ledger: &Path, more: &[
 }
 
 impl Load {
+    /// Has it end now; gives its report.
+    pub(super) fn end(self) -> Value {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        self.finish()
+    }
+
     /// Waits for its end; gives its report.
     pub(super) fn finish(self) -> Value {
         let output = self.process.wait_with_output().unwrap();

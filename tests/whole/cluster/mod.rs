@@ -2,6 +2,7 @@
 //! together, and when one of them is killed, paused, or finds the log otherwise than it left it.
 
 mod apart;
+mod kills;
 mod letters;
 mod load;
 mod log;

@@ -13,9 +13,9 @@ use std::time::Duration;
 /// How often the rows in memory are written: the more rows change again within it, the fewer are.
 pub const WRITE_EVERY: Duration = Duration::from_secs(1);
 /// Rows in memory that are written without waiting for the second to end.
-const WRITE_ROWS: usize = 50_000;
-/// Rows above the level being written; more wait. With the level below, about 150 MB of orders.
-pub(super) const FRESH_ROWS_MAX: usize = 100_000;
+const WRITE_ROWS: usize = 10_000;
+/// Rows above the level being written; more wait, and no longer than this many take to be written.
+pub(super) const FRESH_ROWS_MAX: usize = 20_000;
 
 pub(super) struct Writer {
     pace: Arc<Pace>,
