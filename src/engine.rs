@@ -75,7 +75,8 @@ fn start(
     let hash_seed = std::process::id().into();
     let options = Options { workers: work.workers.into(), settings, hash_seed, role };
     let reopen = Box::new(move || open(&source).map(|open| open.log).map_err(again));
-    Supervisor::start(Supplies { parts, options, role_again, reopen, gateway }).map_err(failure)
+    Supervisor::start(Supplies { parts, options, mesh: None, role_again, reopen, gateway })
+        .map_err(failure)
 }
 
 /// Why a part could not be opened again, as an engine's failure.

@@ -8,7 +8,7 @@
 //!
 //! Bounds: `inputs` holds at most [`INPUT_RECORDS_MAX`] records unless a plan waits for one that is
 //! not read yet; at most [`EPOCHS_OPEN_MAX`] epochs are open ahead of the last finished one; what
-//! is finished and not yet out is bounded by [`SPOOL_MAX`]: while it is full, nothing is opened and
+//! is finished and not yet out is bounded by `SPOOL_MAX`: while it is full, nothing is opened and
 //! so nothing is planned.
 
 use crate::checkpoints::pace::{Begun, Checkpoints, Taken};
@@ -17,9 +17,11 @@ use crate::digests::Digests;
 use crate::epoch::{Dead, EpochInfo, EpochInput, Finished, OPERATORS, Part, Partition, weight};
 use crate::failure::{End, Failure};
 use crate::invariants::Counts;
+use crate::mesh::Share;
 use crate::plan::PlanTopic;
 use crate::sabotage::Faults;
 use crate::shards::Decided;
+use crate::spool::SPOOL_MAX;
 use crate::{standing::Standing, start::Start};
 use schemas::events::epochs::EpochDigest;
 use schemas::id::EventId;
@@ -35,10 +37,6 @@ use std::time::Duration;
 pub const INPUT_RECORDS_MAX: usize = 100_000;
 /// K: epochs open ahead of the last finished one.
 pub const EPOCHS_OPEN_MAX: u64 = 4;
-/// Events and rows finished and not yet out.
-pub const SPOOL_MAX: usize = 400_000;
-/// Vectors kept to be filled again: those of the open epochs of two workers.
-const SPARE_MAX: usize = 16;
 struct Opened {
     info: EpochInfo,
     begun: Option<Begun>,
@@ -57,6 +55,10 @@ pub struct State {
     pub plans_read_to: u64,
     /// It is read no further: the schema of its next record is not known.
     pub plans_held: Option<u32>,
+    /// Which of the mesh's workers are in this process.
+    pub share: Share,
+    /// The mesh's other processes that are not there, or do not have their state yet.
+    pub waits_for: Vec<String>,
     mailboxes: Vec<VecDeque<EpochInput>>,
     workers: Vec<Option<Thread>>,
     opened: BTreeMap<u64, Opened>,
@@ -71,7 +73,7 @@ pub struct State {
     /// Events and rows finished and not yet out.
     pub(crate) spooled: usize,
     /// Vectors of epochs that are out, to be filled again.
-    spare: Vec<Vec<Decided>>,
+    pub(crate) spare: Vec<Vec<Decided>>,
     /// What was decided here, and what the plans say was.
     pub digests: Digests,
     /// Epochs up to here are out: published, and in the views.
@@ -148,6 +150,7 @@ impl Hub {
             inputs: TopicPartition::inputs().map(|_| Partition::default()).collect(),
             mailboxes: (0..workers).map(|_| VecDeque::new()).collect(),
             workers: vec![None; workers],
+            share: Share::alone(workers),
             ..State::default()
         };
         Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), faults })
@@ -267,7 +270,7 @@ impl State {
         open < EPOCHS_OPEN_MAX && self.spooled < SPOOL_MAX && !self.checkpoints.hold_up()
     }
 
-    /// How many workers there are.
+    /// How many workers there are in this process.
     #[must_use]
     pub const fn workers(&self) -> usize {
         self.workers.len()
@@ -298,7 +301,7 @@ impl State {
         dead: Vec<Dead>,
         begun: Option<Begun>,
     ) {
-        let parts = inputs.iter().map(|_| None).collect();
+        let parts = (0..self.share.parts()).map(|_| None).collect();
         self.opened.insert(info.context.epoch, Opened { info, begun, dead, parts });
         for (mailbox, mut input) in self.mailboxes.iter_mut().zip(inputs) {
             input.spare = std::array::from_fn(|_| self.spare.pop().unwrap_or_default());
@@ -318,13 +321,14 @@ impl State {
         self.failed() || self.stopping && self.opened.is_empty()
     }
 
-    /// Takes in what `worker` did in `epoch`; when all have spoken, the epoch is finished.
+    /// Takes in what `worker` of the mesh did in `epoch`; when all have spoken whose parts come to
+    /// this process, the epoch is finished here.
     ///
     /// # Errors
     /// The digest differs from the one a plan carries: I16.
     pub fn finish(&mut self, epoch: u64, worker: usize, part: Part) -> Result<(), Failure> {
         let opened = self.opened.get_mut(&epoch).expect("an epoch is open until all finish it");
-        opened.parts[worker] = Some(part);
+        opened.parts[worker - self.share.first] = Some(part);
         if opened.parts.iter().any(Option::is_none) {
             return Ok(());
         }
@@ -370,31 +374,5 @@ impl State {
     /// One differs from ours: I16.
     pub fn expect_digests(&mut self, digests: &[EpochDigest]) -> Result<(), Failure> {
         self.digests.expect(digests, &mut self.invariants)
-    }
-
-    /// Takes vectors back to be filled again. They come empty: dropping an epoch's events takes
-    /// longer than anybody should wait for this lock.
-    pub fn recycle(&mut self, emptied: Vec<[Vec<Decided>; OPERATORS]>) {
-        let usable = emptied.into_iter().flatten().filter(|events| events.capacity() > 0);
-        self.spare.extend(usable.take(SPARE_MAX.saturating_sub(self.spare.len())));
-    }
-
-    /// The publisher is through with an epoch of this many events.
-    pub fn set_published(&mut self, epoch: u64, events: usize) {
-        self.published = self.published.max(epoch);
-        self.checkpoints.on_log = epoch;
-        self.spooled -= events;
-    }
-
-    /// The publisher has an epoch ready that somebody else is to publish: it counts as out, but
-    /// its events stay in the spool until they are seen on the log.
-    pub fn set_held(&mut self, epoch: u64) {
-        self.published = self.published.max(epoch);
-    }
-
-    /// The view writer is through with an epoch of this many rows.
-    pub fn set_viewed(&mut self, epoch: u64, rows: usize) {
-        self.viewed = epoch;
-        self.spooled -= rows;
     }
 }

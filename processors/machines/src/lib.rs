@@ -19,4 +19,5 @@ pub mod line;
 pub mod message;
 pub mod order;
 pub mod payment;
+mod place;
 pub mod reservation;

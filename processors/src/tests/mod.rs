@@ -7,6 +7,7 @@ mod eras;
 mod gaps;
 mod held;
 mod history;
+mod mesh;
 mod process;
 mod rules;
 mod scribe;
