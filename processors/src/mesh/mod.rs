@@ -35,7 +35,7 @@ use listener::Listener;
 use std::net::TcpListener;
 use std::time::Duration;
 
-/// A process that is not heard for so long is taken to be gone. Together with [`BEAT`] this is the
+/// A process that is not heard for so long is taken to be gone. Together with `BEAT` this is the
 /// time in which a hang is found.
 pub const SILENCE: Duration = Duration::from_secs(4);
 /// How often each process lets the others hear that it lives.
