@@ -135,6 +135,7 @@ fn engine_status(report: &Report, workers: u16, namespace: &str) -> EngineStatus
         workers: workers.into(),
         invariants: status.invariants.iter().map(counted).collect(),
         dead_letters: status.dead_letters,
+        late: status.late,
         applied: Arc::clone(&status.applied),
         held: status.held.iter().map(|it| held(it, namespace)).collect(),
         checkpoint: status.checkpoint.map(|Kept { epoch, at, bytes }| Checkpoint {

@@ -19,11 +19,12 @@ use crate::hub::Hub;
 use crate::operator::{Batch, Desk, Marker, ROUNDS, Spares, keyed};
 use crate::shards::customers::Customers;
 use crate::shards::products::Products;
+use crate::shards::saved::Saved;
 use machines::message::{Cause, ToCustomer};
 use schemas::time::Timestamp;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Exchange;
@@ -32,6 +33,9 @@ use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::operators::{Concat, ConnectLoop, Feedback, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle};
 use timely::worker::Worker;
+
+/// Key groups that are read and not taken in yet.
+const GROUPS_AHEAD: usize = 16;
 
 type Input<T> = InputHandle<u64, CapacityContainerBuilder<Vec<T>>>;
 /// An epoch, the worker, and what it did.
@@ -165,7 +169,8 @@ impl Shards {
         }
     }
 
-    /// Takes in what a checkpoint has of this worker's keys; gives the earliest timer.
+    /// Takes in what a checkpoint has of this worker's keys, which another thread reads meanwhile;
+    /// gives the earliest timer.
     fn load(
         &self,
         restored: &Restored,
@@ -173,12 +178,23 @@ impl Shards {
     ) -> Result<Option<Timestamp>, Failure> {
         let (mut customers, mut products) =
             (self.customers.borrow_mut(), self.products.borrow_mut());
-        restored.of_worker(worker, |kind, value| {
-            customers.load(kind, value)?;
-            products.load(kind, value)
+        std::thread::scope(|scope| {
+            let (read, groups) = mpsc::sync_channel(GROUPS_AHEAD);
+            // Nobody waits for more only after one that could not be read.
+            scope.spawn(move || restored.of_worker(worker).try_for_each(|group| read.send(group)));
+            for group in groups {
+                for saved in group? {
+                    match saved {
+                        Saved::Customers(saved) => customers.load(saved),
+                        Saved::Products(saved) => products.load(saved),
+                    }
+                }
+            }
+            Ok::<(), Failure>(())
         })?;
-        customers.end_load();
-        products.end_load();
+        let now = restored.manifest.plans.now().unwrap_or(Timestamp::MIN);
+        customers.end_load(now);
+        products.end_load(now);
         Ok(customers.next_deadline())
     }
 

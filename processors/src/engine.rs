@@ -163,6 +163,15 @@ impl Engine {
         self.handle.wait(done)
     }
 
+    /// Looks at it after a moment in which all its threads have looked again at what they wait for:
+    /// a clock that was moved by hand, or a pause before something is tried again.
+    #[cfg(test)]
+    pub(crate) fn pulse<T>(&self, moment: Duration, look: impl Fn(&State) -> T) -> T {
+        let state = self.handle.hub.lock();
+        self.handle.hub.notify();
+        look(&self.handle.hub.wait_for(state, moment))
+    }
+
     /// Plans no more, finishes and publishes what is open, ends all threads.
     ///
     /// # Errors

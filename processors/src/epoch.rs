@@ -99,6 +99,8 @@ pub struct Part {
     pub digests: [u64; OPERATORS],
     /// Messages that enter the next epoch.
     pub left: usize,
+    /// What came of orders that were settled long ago.
+    pub late: u64,
     /// The earliest open timer.
     pub next_deadline: Option<Timestamp>,
     /// What changed since the last one, if it is to be saved.

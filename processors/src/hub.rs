@@ -8,7 +8,7 @@
 //!
 //! Bounds: `inputs` holds at most [`INPUT_RECORDS_MAX`] records unless a plan waits for one that is
 //! not read yet; at most [`EPOCHS_OPEN_MAX`] epochs are open ahead of the last finished one; what
-//! is finished and not yet out is bounded by `SPOOL_MAX`: while it is full, nothing is opened and
+//! is finished and not yet out is bounded by the [spool](crate::spool): while it is full, nothing is opened and
 //! so nothing is planned.
 
 use crate::checkpoints::pace::{Begun, Checkpoints, Taken};
@@ -21,7 +21,6 @@ use crate::mesh::Share;
 use crate::plan::PlanTopic;
 use crate::sabotage::Faults;
 use crate::shards::Decided;
-use crate::spool::SPOOL_MAX;
 use crate::{standing::Standing, start::Start};
 use schemas::events::epochs::EpochDigest;
 use schemas::id::EventId;
@@ -84,6 +83,8 @@ pub struct State {
     pub left: usize,
     /// See [`State::left`].
     pub next_deadline: Option<Timestamp>,
+    /// More timers were due in it than a sweep takes.
+    pub sweeps: bool,
     /// A plan waits for records that are not read yet.
     pub reading_short: bool,
     /// Records that an operator's word sets aside when a plan takes them: input and offset.
@@ -120,6 +121,8 @@ pub struct State {
     pub records: u64,
     /// Dead letters so far.
     pub dead_letters: u64,
+    /// What came of orders that were settled long ago, so far.
+    pub late: u64,
     /// Judged so far.
     pub invariants: Counts,
     /// The making of checkpoints.
@@ -263,13 +266,6 @@ impl State {
         if self.stopping || self.failed() { Err(End::Stopped) } else { Ok(()) }
     }
 
-    /// Whether another epoch may be opened.
-    #[must_use]
-    pub fn may_open(&self) -> bool {
-        let open = self.opened.len() as u64;
-        open < EPOCHS_OPEN_MAX && self.spooled < SPOOL_MAX && !self.checkpoints.hold_up()
-    }
-
     /// How many workers there are in this process.
     #[must_use]
     pub const fn workers(&self) -> usize {
@@ -344,10 +340,12 @@ impl State {
             }
             rows.extend(part.rows);
             self.left += part.left;
+            self.late += part.late;
             self.next_deadline = self.next_deadline.into_iter().chain(part.next_deadline).min();
             events.push(part.events);
             snapshots.extend(part.snapshot);
         }
+        self.sweeps = self.next_deadline.is_some_and(|at| at <= info.context.now);
         if let Some(begun) = begun {
             let info = info.clone();
             self.checkpoints.taken = Some(Taken { begun, info, snapshots });

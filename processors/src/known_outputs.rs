@@ -1,6 +1,7 @@
 //! The output partitions as far as they are known: what is read there, and what is appended here.
 
 use crate::checkpoints::manifest::OutputPosition;
+use crate::protection::{Protection, is_off};
 use schemas::topic::{Topic, TopicPartition};
 use sinks::event_log::{Appended, EventLog, NewRecord, OutputId, ReadError, Reader};
 use std::collections::HashMap;
@@ -54,6 +55,9 @@ impl Outputs {
 
     /// Reads on to the end.
     pub(crate) fn catch_up(&mut self) -> Result<(), ReadError> {
+        if is_off(Protection::Tail) {
+            return Ok(());
+        }
         let mut reader = match self.reader.take() {
             Some(reader) => reader,
             None => {

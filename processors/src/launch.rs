@@ -12,7 +12,7 @@ use crate::invariants::watch;
 use crate::mesh::{Connections, Links, Mesh, Offer, Share};
 use crate::no_publisher;
 use crate::opener::Opener;
-use crate::plan::has_rules;
+use crate::plan::rules_of;
 use crate::planner::{Claim, Planner};
 use crate::publisher::Publisher;
 use crate::replay;
@@ -51,7 +51,7 @@ pub(crate) fn start_threads(
     let eras = Eras::read(parts.log.as_ref(), &parts.schemas.codec, manifest)?;
     eras.check_stored(mark.as_deref(), manifest)?;
     let in_force = manifest.and_then(|manifest| manifest.plans.in_force());
-    in_force.map_or(Ok(()), |in_force| has_rules(&in_force.claim))?;
+    in_force.map_or(Ok(()), |force| rules_of(force.claim.rules_version).map(drop))?;
     start.restored();
     let share = {
         let mut state = hub.lock();

@@ -8,8 +8,9 @@ use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
 use crate::inputs;
 use crate::mesh::Share;
-use crate::plan::{Read, ValidPlan, has_rules};
+use crate::plan::{Read, ValidPlan, rules_of};
 use crate::plan_history::input_of;
+use crate::protection::{Protection, is_off};
 use crate::standing::Standing;
 use machines::message::{Context, ProductMessage, ToCustomer, ToProduct};
 use schemas::codec::{Codec, DecodeError};
@@ -69,7 +70,9 @@ impl Opener {
                 self.applied[index] = position.next;
             }
         }
-        self.left.clone_from(&restored.left);
+        if !is_off(Protection::LoopMessages) {
+            self.left.clone_from(&restored.left);
+        }
         self
     }
 
@@ -140,7 +143,7 @@ impl Opener {
                 .into());
             }
             Read::Claimed(claim) => {
-                has_rules(&claim)?;
+                rules_of(claim.rules_version)?;
                 self.heard(&mut state, led);
                 tracing::info!(generation = record.offset, era = claim.era, "claim in force");
             }
@@ -203,14 +206,15 @@ impl Opener {
             state = hub.wait(state);
         }
         state.reading_short = false;
-        let (mut inputs, dead, records) = self.take(&mut state, valid)?;
+        let context = context(valid)?;
+        let (mut inputs, dead, records) = self.take(&mut state, valid, context)?;
         state.records += records;
         let epoch = valid.plan.epoch;
         let begun = state.checkpoints.begin(epoch, records, self.clock.elapsed());
         inputs.iter_mut().for_each(|input| input.save = begun);
         let begun = begun.then(|| state.behind_last_plan());
         let info = EpochInfo {
-            context: context(valid),
+            context,
             era: valid.era,
             hash: valid.hash,
             applied: Arc::new(self.applied.clone()),
@@ -239,12 +243,13 @@ impl Opener {
         &mut self,
         state: &mut State,
         valid: &ValidPlan,
+        context: Context,
     ) -> Result<(Vec<EpochInput>, Vec<Dead>, u64), Failure> {
         let at = (valid.era, valid.plan.epoch);
         let rows = self.mark.as_ref().is_some_and(|mark| at > (mark.era, mark.epoch));
         let mut inputs: Vec<_> = (0..self.share.workers)
             .map(|_| EpochInput {
-                context: context(valid),
+                context,
                 customers: Vec::new(),
                 products: Vec::new(),
                 rows,
@@ -318,6 +323,8 @@ fn set_aside(state: &mut State, skip: RecordSkipped, skips: &BTreeSet<(usize, u6
     }
 }
 
-fn context(valid: &ValidPlan) -> Context {
-    Context { epoch: valid.plan.epoch, now: valid.now, deadline: valid.deadline }
+fn context(valid: &ValidPlan) -> Result<Context, Failure> {
+    let ValidPlan { now, before, deadline, rules_version, .. } = *valid;
+    let rules = rules_of(rules_version)?;
+    Ok(Context { epoch: valid.plan.epoch, now, before, deadline, rules })
 }

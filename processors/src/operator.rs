@@ -90,6 +90,7 @@ struct Turns<S: Shard> {
     events_before: usize,
     digest: u64,
     left: usize,
+    late: u64,
 }
 
 impl<S: Shard> Turns<S> {
@@ -118,6 +119,7 @@ impl<S: Shard> Turns<S> {
             events_before: 0,
             digest: 0,
             left: 0,
+            late: 0,
         }
     }
 
@@ -167,6 +169,7 @@ impl<S: Shard> Turns<S> {
         shard.end_round(&context, &mut out);
         self.events = out.events;
         self.digest = self.digest.wrapping_add(out.digest);
+        self.late += out.late;
         if S::SENDS_NEXT_ROUND && round == ROUNDS - 1 {
             self.left = out.messages.len();
             if save {
@@ -192,6 +195,7 @@ impl<S: Shard> Turns<S> {
         part.digests[S::OPERATOR] = std::mem::take(&mut self.digest);
         self.faults.part(S::OPERATOR, part);
         part.left += std::mem::take(&mut self.left);
+        part.late += std::mem::take(&mut self.late);
         part.next_deadline = part.next_deadline.or_else(|| shard.next_deadline());
         if save {
             shard.save(part.snapshot.get_or_insert_default());

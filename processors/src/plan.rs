@@ -11,6 +11,8 @@
 //! reader, for ever.
 
 use crate::failure::Failure;
+use crate::protection::{Protection, is_off};
+use machines::rules::Rules;
 use schemas::events::Event;
 use schemas::events::epochs::{EpochPlanned, GenerationClaimed, RecordSkipped, Settings};
 use schemas::hash::hash128;
@@ -18,8 +20,6 @@ use schemas::id::EventId;
 use schemas::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The rules this build decides by.
-pub const RULES_VERSION: u32 = 1;
 const PREVIOUS: u64 = 2;
 const PLAN: u64 = 3;
 
@@ -60,27 +60,29 @@ pub struct ValidPlan {
     pub hash: EventId,
     /// `now` of its epoch.
     pub now: Timestamp,
+    /// `now` of the epoch before.
+    pub before: Timestamp,
     /// When what its epoch reserves lapses.
     pub deadline: Timestamp,
     /// The era of the claim in force.
     pub era: u32,
+    /// The version of its rules.
+    pub rules_version: u32,
 }
 
-/// Plans under this claim can be replayed by the rules of this build alone.
+/// The rules by which plans under a claim of this version are decided.
 ///
 /// # Errors
-/// They were decided by others.
-pub(crate) fn has_rules(claim: &GenerationClaimed) -> Result<(), Failure> {
-    if claim.rules_version == RULES_VERSION {
-        return Ok(());
-    }
-    Err(Failure::Damaged(format!(
-        "the plans under claim {:?} are decided by rules version {}, and this build, {}, has version \
-         {RULES_VERSION}; run the build that made the claim, or a later one",
-        claim.claim_id,
-        claim.rules_version,
-        env!("CARGO_PKG_VERSION"),
-    )))
+/// This build does not have them.
+pub(crate) fn rules_of(version: u32) -> Result<Rules, Failure> {
+    Rules::of(version).ok_or_else(|| {
+        Failure::Damaged(format!(
+            "the plans on the log are decided by rules version {version}, and this build, {}, has \
+             versions 1 to {}; run the build that made the claim, or a later one",
+            env!("CARGO_PKG_VERSION"),
+            Rules::NEWEST.version(),
+        ))
+    })
 }
 
 /// The state of the plan topic up to some offset.
@@ -191,22 +193,25 @@ impl PlanTopic {
         plan: EpochPlanned,
     ) -> Read {
         let Some(in_force) = &self.in_force else { return Read::Void };
-        if plan.generation != in_force.generation
-            || plan.epoch != self.last_epoch + 1
-            || plan.previous != self.previous()
-        {
+        let next = plan.epoch == self.last_epoch + 1;
+        let follows = plan.generation == in_force.generation && plan.previous == self.previous();
+        // Without the rule, what one might write at first: "of the last epoch or the next".
+        let naive = || is_off(Protection::Validity) && (next || plan.epoch == self.last_epoch);
+        if !(next && follows || naive()) {
             return Read::Void;
         }
-        let era = in_force.claim.era;
-        let Settings { reservation_timeout_ms } = in_force.claim.settings;
+        let GenerationClaimed { era, rules_version, settings, .. } = in_force.claim;
+        let Settings { reservation_timeout_ms } = settings;
         let earliest = plan.planner_ms.min(plan.bound_ms).min(appended_at);
-        let now = self.now.map_or(earliest, |before| before.max(earliest));
+        let before = self.now.unwrap_or(Timestamp::MIN);
+        let now = before.max(earliest);
         let deadline = now.max(plan.planner_ms).plus_ms(reservation_timeout_ms);
         self.now = Some(now);
         self.last_epoch = plan.epoch;
         self.last_bytes = bytes.to_vec();
         self.last_offset = offset;
-        Read::Planned(ValidPlan { hash: EventId(hash128(PLAN, bytes)), now, deadline, era, plan })
+        let hash = EventId(hash128(PLAN, bytes));
+        Read::Planned(ValidPlan { hash, now, before, deadline, era, rules_version, plan })
     }
 }
 

@@ -11,11 +11,11 @@
 use crate::cut::{Asked, BUDGET, Budget, Selection, select};
 use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
-use crate::plan::RULES_VERSION;
 use crate::planner_clock::PlannerClock;
 use crate::replay;
 use crate::standing::Standing;
 use bytes::Bytes;
+use machines::rules::Rules;
 use schemas::codec::Codec;
 use schemas::events::epochs::{EpochDigest, EpochPlanned, GenerationClaimed, Settings};
 use schemas::id::EventId;
@@ -110,7 +110,7 @@ impl Planner {
             claim_id: self.claim.id,
             follows,
             era,
-            rules_version: RULES_VERSION,
+            rules_version: Rules::NEWEST.version(),
             groups: GROUPS.into(),
             partitions: PARTITIONS.into(),
             settings: self.claim.settings,
@@ -252,6 +252,8 @@ impl Planner {
             }
             let waited = self.clock.elapsed().saturating_sub(began);
             let heartbeat = self.timing.heartbeat.saturating_sub(waited);
+            // What its plan would have as `now`: no less than the last one's, whatever this clock says.
+            let now = state.plans.now().map_or(now, |before| before.max(now));
             let timer = state.next_deadline.map_or(self.timing.heartbeat, |at| until(now, at));
             let waiting = state.waiting();
             let paced = state.open_epochs() > 0 && waiting < PACE_RECORDS && waited < PACE;

@@ -221,6 +221,7 @@ mod tests {
     use crate::epoch::{Dead, EpochInfo};
     use crate::sending::tests::{Full, outputs};
     use machines::message::{Cause, Context};
+    use machines::rules::Rules;
     use schemas::events::dead_letters::{DeadLetter, DeadLetterCause};
     use schemas::id::EventId;
     use schemas::time::Timestamp;
@@ -238,7 +239,7 @@ mod tests {
         };
         let (now, deadline) = (Timestamp(0), Timestamp(0));
         let info = EpochInfo {
-            context: Context { epoch, now, deadline },
+            context: Context { epoch, now, before: now, deadline, rules: Rules::NEWEST },
             era: 0,
             hash: EventId([0; 16]),
             applied: Arc::default(),

@@ -13,9 +13,6 @@ use machines::message::{Cause, Context, ProductMessage, ToCustomer, ToProduct};
 use schemas::time::Timestamp;
 use sinks::view_store::rows::Row;
 
-/// Timers of untouched keys that one epoch fires, per key group.
-pub const SWEEP_CAP: usize = 1_000;
-
 /// The state of one worker's keys, as the operator drives it.
 pub trait Shard: 'static {
     /// What it is told.
@@ -106,7 +103,7 @@ impl Shard for Customers {
         }
     }
     fn sweep(&mut self, context: &Context, out: &mut Out<ToProduct>) {
-        self.sweep(context, SWEEP_CAP, out);
+        self.sweep(context, context.rules.sweep_cap(), out);
     }
     fn look_ahead(&self, messages: &[ToCustomer]) {
         self.look_ahead(messages);

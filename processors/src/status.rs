@@ -27,6 +27,8 @@ pub struct Status {
     pub records: u64,
     /// Dead letters.
     pub dead_letters: u64,
+    /// What came of orders that were settled long ago.
+    pub late: u64,
     /// Partitions that are held.
     pub held: Vec<Held>,
     /// The schema of the next plan, if it is not known.
@@ -65,6 +67,7 @@ impl Status {
             now: state.plans.now(),
             records: state.records,
             dead_letters: state.dead_letters,
+            late: state.late,
             held: held(state),
             plans_held: state.plans_held,
             invariants: state.invariants.clone(),

@@ -35,7 +35,11 @@ impl Threads {
         work: impl FnOnce(&Arc<Hub>) -> Result<(), Failure> + Send + 'static,
     ) -> Result<(), Failure> {
         let hub = Arc::clone(&self.hub);
+        #[cfg(test)]
+        let off = crate::protection::here();
         let run = move || {
+            #[cfg(test)]
+            crate::protection::switch_off(off);
             let guard = FailOnPanic(Arc::clone(&hub));
             if let Err(failure) = work(&hub) {
                 hub.fail(failure);
@@ -99,7 +103,11 @@ pub(crate) fn run_workers(
     hash_seed: u64,
 ) -> Result<Workers, Failure> {
     let hub = Mutex::new(Arc::clone(hub));
+    #[cfg(test)]
+    let off = crate::protection::here();
     let started = execute_from(builders, others, WorkerConfig::default(), move |worker| {
+        #[cfg(test)]
+        crate::protection::switch_off(off);
         let hub = Arc::clone(&hub.lock().unwrap_or_else(PoisonError::into_inner));
         let guard = FailOnPanic(Arc::clone(&hub));
         let dump = dataflow::run(worker, &hub, hash_seed);

@@ -96,6 +96,13 @@ fn set_aside(out: &mut String, report: &Report) {
     );
     metric(
         out,
+        "late_records_total",
+        "counter",
+        "Records of orders that were settled more than a week before.",
+        report.late.map(|late| ("", late)),
+    );
+    metric(
+        out,
         "held_partitions",
         "gauge",
         "Partitions that wait for the schema of their next record.",

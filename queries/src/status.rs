@@ -59,6 +59,8 @@ pub struct EngineStatus {
     pub invariants: BTreeMap<&'static str, Invariant>,
     /// Records put aside.
     pub dead_letters: u64,
+    /// Records of orders that were settled more than a week before.
+    pub late: u64,
     /// Of each input, the first offset that is not in a finished epoch; empty is all 0.
     pub applied: Arc<Vec<u64>>,
     /// Partitions that are read no further for now.
@@ -104,6 +106,8 @@ pub(crate) struct Report {
     pub(crate) invariants: BTreeMap<&'static str, Invariant>,
     /// Records put aside.
     pub(crate) dead_letters: Option<u64>,
+    /// Records of orders that were settled more than a week before, since the process started.
+    pub(crate) late: Option<u64>,
     /// Partitions that are read no further until the schema of their next record is known, or an
     /// operator sets it aside. An alarm if it lasts.
     pub(crate) held: Option<Vec<Held>>,
@@ -257,6 +261,7 @@ impl Running {
             started: engine.map(|engine| engine.started),
             invariants: engine.map(|engine| engine.invariants.clone()).unwrap_or_default(),
             dead_letters: engine.map(|engine| engine.dead_letters),
+            late: engine.map(|engine| engine.late),
             held: engine.map(|engine| engine.held.clone()),
         })
     }

@@ -28,3 +28,6 @@ pub const DESCRIPTION_MAX: usize = 10_000;
 pub const ATTRIBUTES_MAX: usize = 50;
 /// How long an idempotency key is remembered, in log time: 24 hours, in milliseconds.
 pub const IDEMPOTENCY_KEY_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
+/// How long an order that is settled stays one whose rows may change, behind its last event: 7 days of
+/// log time, in milliseconds. Longer than a key is remembered, and than payments are late.
+pub const SETTLED_KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1000;

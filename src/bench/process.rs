@@ -1,4 +1,4 @@
-//! A process of the build that runs the bench: a shop, or a load beside it. It is asked as anybody
+//! A process of the build that runs the bench: a shop or a part of one, or a load beside it. It is asked as anybody
 //! outside would ask it, and does not outlive the bench.
 
 use super::caller::Caller;
@@ -37,11 +37,19 @@ impl Process {
     /// # Errors
     /// It does not get ready; the last it said is in here.
     pub(super) fn start(data: &Path, flags: &[&str]) -> Result<Self, String> {
+        Self::start_part("up", data, flags)
+    }
+
+    /// The same of a part of the shop.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) fn start_part(part: &str, data: &Path, flags: &[&str]) -> Result<Self, String> {
         let log = data.with_extension("log");
         let kept = File::options().create(true).append(true).open(&log);
         let kept = kept.map_err(|error| format!("{}: {error}", log.display()))?;
         let mut command = command()?;
-        command.args(["up", "--json", "--data"]).arg(data).args(flags);
+        command.args([part, "--json", "--data"]).arg(data).args(flags);
         let mut child = spawn(command.stdout(Stdio::piped()).stderr(kept))?;
         let stdout = child.0.stdout.take().expect("it is piped, as said above");
         let mut line = String::new();

@@ -2,7 +2,7 @@
 //!
 //! - *alone*: one shop on files, killed again and again under a light load; from the kill to the
 //!   first new decision, and where that time goes.
-//! - *standing by*: two on one cluster; the one that leads is killed, see [`takeover`].
+//! - *standing by*: the parts on one cluster; who leads is killed, see [`takeover`].
 
 use super::flags::{Brokers, Size};
 use super::restart::{End, Restart, Stage};

@@ -1,6 +1,7 @@
 //! A shop in memory for benches: a mesh of workers over a hub, fed with epochs, nothing on disk.
 
 use machines::message::{Cause, Context, CustomerMessage, ProductMessage, ToCustomer, ToProduct};
+use machines::rules::Rules;
 use processors::engine::{Workers, start_workers};
 use processors::epoch::{EpochInfo, EpochInput, Finished, weight};
 use processors::hub::Hub;
@@ -61,7 +62,8 @@ impl Said {
 #[must_use]
 pub(crate) fn context(epoch: u64) -> Context {
     let now = BEGIN.plus_ms(i64::try_from(epoch).unwrap_or(i64::MAX));
-    Context { epoch, now, deadline: now.plus_ms(TIMEOUT_MS) }
+    let deadline = now.plus_ms(TIMEOUT_MS);
+    Context { epoch, now, before: now, deadline, rules: Rules::NEWEST }
 }
 
 /// One epoch's records.

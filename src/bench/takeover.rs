@@ -1,12 +1,12 @@
-//! Two shops on one cluster: the one that leads is killed, and the other, which follows it, leads.
-//! What is measured is what its callers see: from the kill to the first decision that they get.
+//! Who leads a shop of parts is killed, and its hot standby leads. What is measured is what callers see
+//! of it, at an `up` that follows both: from the kill to the first decision that they get.
 
 use super::process::{Load, Process};
 use super::reservations::{decision, fill};
 use super::{Bar, Figure};
 use sinks::clock::Clock;
 use sinks::event_log::Location;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -32,31 +32,33 @@ pub(super) fn run(
     let runtime = crate::serving::runtime().map_err(|failure| failure.to_string())?;
     // A namespace of its own: the shop that is there sees nothing of this.
     let url = format!("{cluster}-bench-{}", clock.now().0);
-    let start = |dir: &PathBuf| {
+    let start = |part: &str, dir: &Path, role: Option<&str>| {
         let mut flags = vec!["--port", "0", "--payments-url", "manual:", "--log-url", &url];
         flags.extend(single_broker.then_some("--single-broker"));
-        Process::start(dir, &flags)
+        flags.extend(role);
+        Process::start_part(part, dir, &flags)
     };
+    let shop = start("up", &home.path().join("shop"), None)?;
+    fill(&shop.caller, PRODUCTS.parse().expect("a constant"))?;
     let mut dirs = ["a", "b"].map(|name| home.path().join(name));
-    let mut leads = start(&dirs[0])?;
-    fill(&leads.caller, PRODUCTS.parse().expect("a constant"))?;
-    let mut follows = start(&dirs[1])?;
+    let mut leads = start("process", &dirs[0], Some("--take-over"))?;
+    let mut follows = start("process", &dirs[1], Some("--follow"))?;
     let mut taken = Vec::new();
     for _ in 0..rounds {
         let shape = ["steady", "--rate", RATE, "--seconds", LOAD_SECONDS, "--products", PRODUCTS];
-        let load = Load::start(follows.caller.url(), &shape)?;
+        let load = Load::start(shop.caller.url(), &shape)?;
         std::thread::sleep(Duration::from_secs(seconds.into()));
         let begun = clock.elapsed();
         leads.kill()?;
-        runtime.block_on(decision(&follows.caller))?;
+        runtime.block_on(decision(&shop.caller))?;
         taken.push(clock.elapsed().saturating_sub(begun).as_secs_f64());
         load.end()?;
         leads = follows;
         dirs.swap(0, 1);
-        follows = start(&dirs[1])?;
+        follows = start("process", &dirs[1], Some("--follow"))?;
     }
-    for shop in [follows, leads] {
-        shop.stop()?;
+    for process in [follows, leads, shop] {
+        process.stop()?;
     }
     Ok(Figure::of("leader killed, standby leads", "s", taken, Bar::NeverOver(SECONDS_MAX)))
 }

@@ -8,9 +8,12 @@
 //! | [`cart`] | what a customer means to buy |
 //! | [`order`], [`mod@line`] | one order, a saga, and what it has of its lines |
 //! | [`payment`] | one order's money |
+//! | [`settled`] | what is kept for ever of an order that is over |
 //! | [`catalog`] | one product's listing |
 //! | [`inventory`] | one product's stock levels, and how a line is split over them |
 //! | [`reservation`] | claims on one product, and who waits for them |
+//!
+//! What a version of the [`rules`] decides otherwise than the one before it is named there.
 
 pub mod cart;
 pub mod catalog;
@@ -21,3 +24,5 @@ pub mod order;
 pub mod payment;
 mod place;
 pub mod reservation;
+pub mod rules;
+pub mod settled;

@@ -13,6 +13,7 @@
 //! come before all.
 
 pub use crate::place::Place;
+use crate::rules::Rules;
 use schemas::events::Event;
 use schemas::events::lines::Split;
 use schemas::events::orders::Reason;
@@ -29,8 +30,12 @@ pub struct Context {
     pub epoch: u64,
     /// Its time.
     pub now: Timestamp,
+    /// The time of the epoch before.
+    pub before: Timestamp,
     /// When what is reserved first in this epoch lapses.
     pub deadline: Timestamp,
+    /// The rules of the claim that it is planned under.
+    pub rules: Rules,
 }
 
 /// What a message began with: a log record, or a timer. Ordered by time, then place.

@@ -370,6 +370,13 @@ impl Order {
         }
     }
 
+    /// Whether nothing more is to come of it by itself: it holds nothing, and no answer is owed to what
+    /// was asked of its money. A payment that was never answered may still come.
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        (self.has_ended() || matches!(self.state, State::Lapsed)) && !self.payment.waits()
+    }
+
     const fn has_ended(&self) -> bool {
         matches!(self.state, State::Rejected(_) | State::Cancelled(_))
     }

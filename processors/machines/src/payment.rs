@@ -126,6 +126,14 @@ impl Payment {
                 || self.told(PaymentOutcome::Refunded))
     }
 
+    /// Whether the provider owes an answer to a capture, a void or a refund.
+    #[must_use]
+    pub const fn waits(&self) -> bool {
+        let given_up = self.told(PaymentOutcome::Voided) || self.has_captured();
+        (self.asked(PaymentVerb::Capture) || self.asked(PaymentVerb::Void)) && !given_up
+            || self.asked(PaymentVerb::Refund) && !self.told(PaymentOutcome::Refunded)
+    }
+
     /// What a report of the provider changes; nothing if it is known, or overtaken.
     #[must_use]
     pub fn decide(

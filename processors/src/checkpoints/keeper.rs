@@ -11,6 +11,7 @@ use super::runs::{RunError, merged, worth_merging};
 use crate::failure::{End, Failure, outcome};
 use crate::hub::Hub;
 use bytes::Bytes;
+use schemas::time::Timestamp;
 use sinks::checkpoint_store::{CheckpointStore, Listed, StoreError};
 use sinks::clock::Clock;
 use sinks::view_store::ViewStore;
@@ -63,8 +64,9 @@ impl Keeper {
 
     fn keep_on(&mut self) -> Result<(), End> {
         while let Some(taken) = self.next() {
+            let now = taken.info.context.now;
             self.keep(taken)?;
-            if let Err(error) = self.merge() {
+            if let Err(error) = self.merge(now) {
                 tracing::warn!(%error, "files of state are not merged");
             }
             if let Err(error) = self.collect() {
@@ -170,10 +172,10 @@ impl Keeper {
     }
 
     /// Merges what is worth merging; the next checkpoint is made of that.
-    fn merge(&mut self) -> Result<(), RunError> {
+    fn merge(&mut self, now: Timestamp) -> Result<(), RunError> {
         let Some((first, count)) = worth_merging(&self.runs) else { return Ok(()) };
         let Written { name, entries, bytes } =
-            merged(&self.store, &self.runs[first..first + count], first == 0)?;
+            merged(&self.store, &self.runs[first..first + count], first == 0, now)?;
         let file = StateFile { name, bytes: bytes.len() as u64, entries };
         self.store.put(&file.path(), bytes.into())?;
         self.runs.splice(first..first + count, [Run { files: vec![file] }]);

@@ -136,10 +136,12 @@ impl Checkpoints {
         }
     }
 
-    /// Whether the next epoch waits for one to be whole.
+    /// Whether the next epoch waits for one to be whole. Not of a process that follows: its own is
+    /// whole when somebody leads and publishes, and that may have to be this process, which leads
+    /// only when all that is planned is done here.
     #[must_use]
-    pub const fn hold_up(&self) -> bool {
-        self.running && matches!(self.every, Some(Duration::ZERO))
+    pub const fn hold_up(&self, follows: bool) -> bool {
+        self.running && !follows && matches!(self.every, Some(Duration::ZERO))
     }
 
     /// The one that was begun is whole.

@@ -7,6 +7,7 @@ use super::restored::Restored;
 use crate::epoch::EpochInfo;
 use crate::hub::State;
 use machines::message::Context;
+use machines::rules::Rules;
 use schemas::time::Timestamp;
 use schemas::topic::TopicPartition;
 use std::sync::Arc;
@@ -34,12 +35,13 @@ impl State {
     pub(super) fn take_last(&mut self) -> Option<Taken> {
         let snapshots = self.checkpoints.take_last()?;
         let now = self.plans.now()?;
+        let rules = Rules::of(self.plans.in_force()?.claim.rules_version)?;
         let epoch = self.plans.epoch();
         if epoch != self.finished || self.left > 0 {
             return None;
         }
         let info = EpochInfo {
-            context: Context { epoch, now, deadline: now },
+            context: Context { epoch, now, before: now, deadline: now, rules },
             era: self.finished_era,
             hash: self.plans.hash()?,
             applied: Arc::clone(&self.applied),

@@ -4,6 +4,8 @@ use super::manifest::{FOLDER, Manifest};
 use super::runs::{Files, RunError};
 use super::snapshot::{EVERYONE, Kind};
 use crate::failure::Failure;
+use crate::protection::{Protection, is_off};
+use crate::shards::saved::Saved;
 use machines::message::ToCustomer;
 use schemas::topic::{GROUPS, Topic, TopicPartition};
 use sinks::checkpoint_store::{CheckpointStore, StoreError};
@@ -87,7 +89,8 @@ impl Restored {
                 // Those before it are too.
                 on_log = true;
             }
-            if mark.is_some_and(|mark| at > (mark.era, mark.epoch)) {
+            let behind = mark.is_some_and(|mark| at > (mark.era, mark.epoch));
+            if behind && !is_off(Protection::Marks) {
                 tracing::warn!(name, "this checkpoint is ahead of the views: an older one is used");
                 continue;
             }
@@ -113,34 +116,29 @@ impl Restored {
         Ok(gone.map_or(Looked::Found(None), Looked::Gone))
     }
 
-    fn group(
-        &self,
-        group: u16,
-        with: &mut impl FnMut(Kind, &[u8]) -> Result<(), postcard::Error>,
-    ) -> Result<(), Failure> {
-        let loaded = self.files.group(group, |(key, value)| {
+    /// All that is saved of a key group.
+    fn group(&self, group: u16) -> Result<Vec<Saved>, Failure> {
+        let mut saved = Vec::new();
+        let read = self.files.group(group, |(key, value)| {
             let kind = key.first().and_then(|number| Kind::from_number(*number));
             let kind = kind.ok_or("an entry of a kind that this build does not know")?;
-            value.map_or(Ok(()), |value| with(kind, value)).map_err(|error| error.to_string())
+            let Some(value) = value else { return Ok(()) };
+            saved.push(Saved::read(kind, value).map_err(|error| error.to_string())?);
+            Ok(())
         });
-        loaded.map_err(|error| {
+        read.map_err(|error| {
             Failure::Damaged(format!("{error}; remove the checkpoints to replay the log"))
-        })
+        })?;
+        Ok(saved)
     }
 
-    /// Calls `with` for all that is saved of this worker's key groups, and of everyone's.
-    ///
-    /// # Errors
-    /// It is not what was written, or `with` says so.
+    /// All that is saved of this worker's key groups, and of everyone's, group by group.
     pub fn of_worker(
         &self,
         (index, peers): (usize, usize),
-        mut with: impl FnMut(Kind, &[u8]) -> Result<(), postcard::Error>,
-    ) -> Result<(), Failure> {
-        self.group(EVERYONE, &mut with)?;
-        (0..GROUPS)
-            .filter(|group| usize::from(*group) % peers == index)
-            .try_for_each(|group| self.group(group, &mut with))
+    ) -> impl Iterator<Item = Result<Vec<Saved>, Failure>> {
+        let own = (0..GROUPS).filter(move |group| usize::from(*group) % peers == index);
+        std::iter::once(EVERYONE).chain(own).map(|group| self.group(group))
     }
 }
 

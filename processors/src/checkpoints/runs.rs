@@ -3,8 +3,11 @@
 use super::block::{self, Builder};
 use super::file::{Reader, Writer, Written, unpack};
 use super::manifest::Run;
-use super::snapshot::EVERYONE;
+use super::snapshot::{EVERYONE, Kind};
+use crate::protection::{Protection, is_off};
+use crate::shards::keys;
 use bytes::Bytes;
+use schemas::time::Timestamp;
 use sinks::checkpoint_store::{CheckpointStore, StoreError};
 
 /// Runs behind the first before they are merged among each other.
@@ -52,7 +55,7 @@ impl Files {
                 store: store.shown().to_owned(),
                 detail,
             };
-            if super::file::name(&bytes) != file.name {
+            if super::file::name(&bytes) != file.name && !is_off(Protection::Checksums) {
                 return Err(damaged("its bytes are not those that it is named by".to_owned()));
             }
             let reader = Reader::open(&bytes).map_err(damaged)?;
@@ -108,18 +111,31 @@ pub(super) fn worth_merging(runs: &[Run]) -> Option<(usize, usize)> {
     (behind.len() >= RUNS_MAX).then_some((1, behind.len()))
 }
 
-/// Merges runs into one file. If nothing is older than they are, what is removed is forgotten.
+fn is_key(key: &[u8]) -> bool {
+    let kind = key.first().and_then(|number| Kind::from_number(*number));
+    matches!(kind, Some(Kind::CustomerKey | Kind::ProductKey))
+}
+
+/// Merges runs into one file. If nothing is older than they are, what is removed is forgotten, and so
+/// are idempotency keys that are over at this time.
 pub(super) fn merged(
     store: &CheckpointStore,
     runs: &[Run],
     oldest: bool,
+    now: Timestamp,
 ) -> Result<Written, RunError> {
     let files = Files::read(store, runs)?;
     let mut writer = Writer::new();
     for group in 0..=EVERYONE {
         let mut block = Builder::default();
         files.group(group, |(key, value)| {
-            if value.is_some() || !oldest {
+            let over = match value {
+                None => true,
+                Some(value) => {
+                    is_key(key) && keys::is_over(value, now).map_err(|e| e.to_string())?
+                }
+            };
+            if !(oldest && over) {
                 block.push(key, value);
             }
             Ok(())

@@ -25,10 +25,12 @@ pub enum Kind {
     Claim = 6,
     /// An idempotency key of a product.
     ProductKey = 7,
+    /// What is kept of an order that was settled long ago.
+    PastOrder = 8,
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Order,
         Self::Cart,
         Self::CustomerKey,
@@ -36,6 +38,7 @@ impl Kind {
         Self::Product,
         Self::Claim,
         Self::ProductKey,
+        Self::PastOrder,
     ];
 
     /// The kind of this number.

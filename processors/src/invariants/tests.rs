@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::hub::Hub;
 use crate::views;
 use machines::message::Context;
+use machines::rules::Rules;
 use schemas::events::epochs::EpochDigest;
 use schemas::events::lines::Level;
 use schemas::events::orders::Reason;
@@ -23,7 +24,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 fn info(epoch: u64, now: i64) -> EpochInfo {
-    let context = Context { epoch, now: Timestamp(now), deadline: Timestamp(now + 100) };
+    let context = Context {
+        epoch,
+        now: Timestamp(now),
+        before: Timestamp(now),
+        deadline: Timestamp(now + 100),
+        rules: Rules::NEWEST,
+    };
     EpochInfo { context, era: 0, hash: EventId([1; 16]), applied: Arc::default() }
 }
 

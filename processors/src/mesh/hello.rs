@@ -2,7 +2,7 @@
 //! another build's can be read and named.
 
 use super::Plan;
-use crate::plan::RULES_VERSION;
+use machines::rules::Rules;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
@@ -53,7 +53,15 @@ impl Hello {
     pub(super) fn of(plan: &Plan) -> Self {
         let Plan { cluster, hosts, index, workers } = plan.clone();
         let build = env!("CARGO_PKG_VERSION").to_owned();
-        Self { cluster, build, rules: RULES_VERSION, hosts, workers, index, asks: Asks::ToJoin }
+        Self {
+            cluster,
+            build,
+            rules: Rules::NEWEST.version(),
+            hosts,
+            workers,
+            index,
+            asks: Asks::ToJoin,
+        }
     }
 
     /// The same, asking for this.

@@ -30,8 +30,9 @@ pub(super) enum Key {
     Reused,
 }
 
+/// A key that is remembered.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Kept {
+pub struct Kept {
     name: [u64; 2],
     action: ActionId,
     since: Timestamp,
@@ -134,14 +135,14 @@ impl Keys {
     }
 
     /// Takes in a key as it was saved.
-    pub(super) fn load(&mut self, value: &[u8]) -> Result<(), postcard::Error> {
-        self.loaded.push(postcard::from_bytes(value)?);
-        Ok(())
+    pub(super) fn load(&mut self, key: Kept) {
+        self.loaded.push(key);
     }
 
-    /// All are loaded: they lie by age from now on.
-    pub(super) fn end_load(&mut self) {
+    /// All are loaded at this time: those that are not over lie by age from now on.
+    pub(super) fn end_load(&mut self, now: Timestamp) {
         let mut loaded = std::mem::take(&mut self.loaded);
+        loaded.retain(|kept| is_kept(kept.since, now));
         loaded.sort_unstable_by_key(|kept| (kept.since, kept.name));
         for kept in loaded {
             let tag = self.index.tag(kept.name);
@@ -187,6 +188,15 @@ fn name(owner: Id, KeyHash([hi, lo]): KeyHash) -> [u64; 2] {
 
 const fn group([hi, _]: [u64; 2]) -> u16 {
     (hi >> 54) as u16
+}
+
+/// Whether a key as it was saved is over at this time, and so for ever.
+///
+/// # Errors
+/// It is none that this build has written.
+pub fn is_over(saved: &[u8], now: Timestamp) -> Result<bool, postcard::Error> {
+    let kept: Kept = postcard::from_bytes(saved)?;
+    Ok(!is_kept(kept.since, now))
 }
 
 fn is_kept(since: Timestamp, now: Timestamp) -> bool {

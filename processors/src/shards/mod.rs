@@ -13,8 +13,9 @@ mod arena;
 mod changes;
 pub mod customers;
 mod index;
-mod keys;
+pub mod keys;
 pub mod products;
+pub mod saved;
 
 use schemas::events::Event;
 use schemas::hash::{Hasher, hash128_of_words};
@@ -77,11 +78,13 @@ pub struct Out<M> {
     pub events: Vec<Decided>,
     /// The sum of the hashes of inputs, outputs, changes and timers so far in this epoch.
     pub digest: u64,
+    /// What came of orders behind the horizon.
+    pub late: u64,
 }
 
 impl<M> Default for Out<M> {
     fn default() -> Self {
-        Self { messages: Vec::new(), events: Vec::new(), digest: 0 }
+        Self { messages: Vec::new(), events: Vec::new(), digest: 0, late: 0 }
     }
 }
 

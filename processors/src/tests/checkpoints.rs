@@ -3,12 +3,13 @@
 
 use super::determinism::{AS_WRITTEN, Outcome, SEED, STEPS, replay, replay_behind, written};
 use super::history::{Step, steps};
-use super::process::{Process, WithoutOutputs, open, say};
-use super::scribe::Scribe;
+use super::process::{Process, SILENCE, WithoutOutputs, each_output_once, open, say};
+use super::scribe::{Dealt, Scribe};
 use crate::checkpoints::restored::Restored;
 use crate::engine::Role;
 use crate::failure::Failure;
 use crate::shards::products::Products;
+use crate::shards::saved::Saved;
 use crate::standing::Standing;
 use sinks::checkpoint_store::CheckpointStore;
 use sinks::event_log::EventLog;
@@ -79,6 +80,23 @@ fn a_start_from_a_checkpoint_changes_nothing_with_any_number_of_workers() {
     }
 }
 
+/// One sequence of plans, and nothing else alike: workers, batches, order of arrival, hash seed, and
+/// where the engine began.
+#[test]
+fn twins_under_the_same_plans_come_to_the_same() {
+    let steps = steps(SEED, STEPS);
+    let one = written(&steps, Dealt { batch: 5, arrival: 3 });
+    let one = replay_behind(one.path(), 2, 11, Schemas::embedded(), None).unwrap();
+    let (dir, mut scribe) = (TempDir::new().unwrap(), Scribe::new());
+    let (log, other) = (dir.path().join("log"), Dealt { batch: 1, arrival: 5 });
+    scribe.write(&log, &steps[..STEPS / 2], other);
+    replay_behind(dir.path(), 1, 12, Schemas::embedded(), ALWAYS).unwrap();
+    scribe.write(&log, &steps[STEPS / 2..], other);
+    let behind = replay_behind(dir.path(), 3, 13, Schemas::embedded(), ALWAYS).unwrap();
+    check(&behind, &one, "the twin");
+    assert_eq!(behind.digests.len(), steps.len() - STEPS / 2, "it goes on midway");
+}
+
 /// As a crash leaves it that comes before any later checkpoint: outputs and rows are further on.
 #[test]
 fn every_checkpoint_leads_to_the_same() {
@@ -126,8 +144,12 @@ fn waiting_in(dir: &Path) -> (bool, bool) {
     let log = FileLog::open_read_only(&dir.join("log")).unwrap();
     let restored = Restored::newest(&store, &log, None, true).unwrap().unwrap();
     let mut products = Products::new(0, 0, 1);
-    restored.of_worker((0, 1), |kind, value| products.load(kind, value)).unwrap();
-    products.end_load();
+    for saved in restored.of_worker((0, 1)).flat_map(Result::unwrap) {
+        if let Saved::Products(saved) = saved {
+            products.load(saved);
+        }
+    }
+    products.end_load(restored.manifest.plans.now().unwrap());
     let dump = String::from_utf8(products.dump()).unwrap();
     (!restored.left.is_empty(), dump.contains(" waiting "))
 }
@@ -274,4 +296,28 @@ fn who_may_lead_does_not_go_on_from_one_that_never_publishes() {
     let newest = |may_publish| Restored::newest(&store, log.as_ref(), None, may_publish).unwrap();
     assert!(newest(false).is_some() && newest(true).is_none());
     leader.engine.stop().unwrap();
+}
+
+/// Its checkpoint behind the first epoch waits for outputs that nobody publishes but itself, when it
+/// leads; and it leads only when the epochs behind that one are done.
+#[test]
+fn who_saves_behind_each_epoch_takes_over_from_one_that_did_not_publish() {
+    let (dir, steps) = (TempDir::new().unwrap(), steps(SEED, 3));
+    let (log, folder) = (open(&dir.path().join("log")), dir.path().join("checkpoints"));
+    let cut_off: Arc<dyn EventLog> = Arc::new(WithoutOutputs(Arc::clone(&log)));
+    let first = Process::start(&cut_off, Role::Leads);
+    first.is(Standing::Leads);
+    let mut said = 0;
+    for step in &steps[..3] {
+        said += say(log.as_ref(), step);
+        first.engine.wait_until(|state| state.records == said as u64).unwrap();
+    }
+    let second = Process::saving_every(&log, Role::StandsBy, &folder, Duration::ZERO);
+    second.has_applied(said);
+    second.is(Standing::Waits);
+    second.passes(SILENCE);
+    second.is(Standing::Leads);
+    second.engine.wait_until(|state| state.spooled == 0).unwrap();
+    assert!(each_output_once(log.as_ref()) > 0);
+    second.engine.stop().unwrap();
 }

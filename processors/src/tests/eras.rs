@@ -10,6 +10,7 @@ use crate::eras::{Eras, taken_by};
 use crate::failure::Failure;
 use crate::plan_history::PlanHistory;
 use crate::standing::Standing;
+use machines::rules::Rules;
 use schemas::codec::Codec;
 use schemas::events::epochs::{GenerationClaimed, RecordSkipped, Settings};
 use schemas::id::EventId;
@@ -33,7 +34,7 @@ fn begin(log: &dyn EventLog, era: u32, follows: i64) {
         claim_id: EventId([9; 16]),
         follows,
         era,
-        rules_version: 1,
+        rules_version: Rules::NEWEST.version(),
         groups: GROUPS.into(),
         partitions: PARTITIONS.into(),
         settings: SETTINGS,

@@ -58,10 +58,20 @@ impl Process {
 
     /// One that makes a checkpoint when it is stopped, in this folder.
     pub(super) fn saving(log: &Arc<dyn EventLog>, role: Role, folder: &Path) -> Self {
+        Self::saving_every(log, role, folder, Duration::MAX)
+    }
+
+    /// One that makes checkpoints this often in this folder, and one when it is stopped.
+    pub(super) fn saving_every(
+        log: &Arc<dyn EventLog>,
+        role: Role,
+        folder: &Path,
+        every: Duration,
+    ) -> Self {
         let dir = TempDir::new().unwrap();
         let views: Arc<dyn ViewStore> = Arc::new(EmbeddedViews::open(dir.path()).unwrap());
         let store = Arc::new(CheckpointStore::open_folder(folder).unwrap());
-        let checkpoints = Some((store, Duration::MAX));
+        let checkpoints = Some((store, every));
         Self::over(log, role, (Some(views), Schemas::embedded(), checkpoints), dir)
     }
 

@@ -3,6 +3,7 @@
 use super::history::{BEGIN, Step};
 use crate::plan::PlanTopic;
 use bytes::Bytes;
+use machines::rules::Rules;
 use schemas::codec::Codec;
 use schemas::events::Event;
 use schemas::events::epochs::{Cut, EpochPlanned, GenerationClaimed, Settings};
@@ -17,6 +18,9 @@ use std::time::Duration;
 
 const STEP: Duration = Duration::from_millis(500);
 const TIMEOUT_MS: i64 = 5_000;
+/// Before this epoch all stands still for so long that what was settled is past.
+pub(super) const EPOCH_BEHIND_PAUSE: u64 = 45;
+const PAUSE: Duration = Duration::from_hours(8 * 24);
 
 /// How a history is laid on the log: all of it leaves partitions and append times as they are.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +33,7 @@ pub(super) struct Dealt {
 
 /// Writes steps to a log, each with its plan; can be carried on.
 pub(super) struct Scribe {
+    rules: Rules,
     clock: Clock,
     codec: Codec,
     plans: PlanTopic,
@@ -38,7 +43,13 @@ pub(super) struct Scribe {
 
 impl Scribe {
     pub(super) fn new() -> Self {
+        Self::under(Rules::NEWEST)
+    }
+
+    /// One whose plans are decided by these rules.
+    pub(super) fn under(rules: Rules) -> Self {
         Self {
+            rules,
             clock: Clock::manual(BEGIN),
             codec: Codec::compiled(),
             plans: PlanTopic::default(),
@@ -54,7 +65,8 @@ impl Scribe {
             self.claim(&log);
         }
         for step in steps {
-            self.clock.advance(STEP);
+            let pauses = self.plans.epoch() + 1 == EPOCH_BEHIND_PAUSE;
+            self.clock.advance(if pauses { PAUSE } else { STEP });
             let mut records = step.clone();
             // Stable: the order within a partition stays.
             records.sort_by_key(|record| {
@@ -77,7 +89,7 @@ impl Scribe {
             claim_id: EventId([7; 16]),
             follows: -1,
             era: 0,
-            rules_version: 1,
+            rules_version: self.rules.version(),
             groups: GROUPS.into(),
             partitions: PARTITIONS.into(),
             settings: Settings { reservation_timeout_ms: TIMEOUT_MS },

@@ -1,7 +1,7 @@
 //! What is asked of a running shop, and what each answer must say.
 
 use crate::fold::Fold;
-use crate::orders::{Newest, Order};
+use crate::order::{Newest, Order};
 use crate::shown::{self, fits};
 use crate::timeline::timeline_hash;
 use crate::verdicts::Example;

@@ -1,4 +1,5 @@
-//! What time it was in each epoch, and whether something lapsed when it should.
+//! What time it was in each epoch, whether something lapsed when it should, and what is so long ago
+//! that nothing may come of it.
 //!
 //! What is over is written in the first epoch whose `now` reaches the deadline. Later only by the
 //! sweep's cap: in every epoch from that one on, as many of the same key group's orders lapsed as
@@ -7,22 +8,34 @@
 use schemas::time::Timestamp;
 use std::collections::HashMap;
 
-/// Timers of one key group that one sweep takes.
-const SWEEP_CAP: u32 = 1_000;
+/// Timers of one key group that one sweep takes, by the rules' version.
+const fn sweep_cap(rules_version: u32) -> u32 {
+    if rules_version == 1 { 1_000 } else { 1 }
+}
+
+/// How long a settled order stands behind its last event, in milliseconds; none: for ever.
+const fn settled_kept_ms(rules_version: u32) -> Option<i64> {
+    if rules_version < 3 { None } else { Some(7 * 24 * 60 * 60 * 1000) }
+}
 
 /// `now` of all epochs so far, and where sweeps were full.
 #[derive(Default)]
 pub(crate) struct Deadlines {
     /// Of epoch 1 and on: epochs have no gaps.
     nows: Vec<Timestamp>,
+    /// Of the last epoch.
+    sweep_cap: u32,
+    settled_kept_ms: Option<i64>,
     fired: HashMap<u16, u32>,
     /// Of each key group, the last run of epochs whose sweeps were full: first and last.
     full: HashMap<u16, (u64, u64)>,
 }
 
 impl Deadlines {
-    pub(crate) fn begin(&mut self, now: Timestamp) {
+    pub(crate) fn begin(&mut self, now: Timestamp, rules_version: u32) {
         self.nows.push(now);
+        self.sweep_cap = sweep_cap(rules_version);
+        self.settled_kept_ms = settled_kept_ms(rules_version);
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -35,6 +48,12 @@ impl Deadlines {
         at.and_then(|at| self.nows.get(at)).copied().unwrap_or(Timestamp::MIN)
     }
 
+    /// Whether what stands so since this time is past: as of the epoch before.
+    pub(crate) fn is_past(&self, since: Timestamp) -> bool {
+        let before = self.now_of(self.epoch().saturating_sub(1));
+        self.settled_kept_ms.is_some_and(|kept| since.plus_ms(kept) <= before)
+    }
+
     /// An order of this key group lapsed.
     pub(crate) fn fired(&mut self, group: u16) {
         *self.fired.entry(group).or_default() += 1;
@@ -43,7 +62,7 @@ impl Deadlines {
     pub(crate) fn end(&mut self) {
         let epoch = self.epoch();
         for (group, fired) in self.fired.drain() {
-            if fired >= SWEEP_CAP {
+            if fired >= self.sweep_cap {
                 let run = self.full.entry(group).or_insert((epoch, epoch));
                 *run = if run.1 + 1 == epoch { (run.0, epoch) } else { (epoch, epoch) };
             }

@@ -28,6 +28,7 @@ pub(crate) struct Epoch {
     pub(crate) hash: EventId,
     pub(crate) now: Timestamp,
     pub(crate) deadline: Timestamp,
+    pub(crate) rules_version: u32,
     pub(crate) planned_at: Timestamp,
     pub(crate) inputs: Vec<Input>,
     /// By output partition, then id.

@@ -23,8 +23,9 @@ pub(crate) struct Fold {
 impl Fold {
     /// Takes in an epoch, and judges it.
     pub(crate) fn epoch(&mut self, epoch: &mut Epoch, verdicts: &mut Verdicts) {
-        self.deadlines.begin(epoch.now);
-        self.intake.take(epoch, &mut self.orders, &mut self.others, verdicts);
+        self.deadlines.begin(epoch.now, epoch.rules_version);
+        let (orders, others) = (&mut self.orders, &mut self.others);
+        self.intake.take(epoch, &self.deadlines, orders, others, verdicts);
         let mut touched: Vec<OrderId> = Vec::new();
         for output in std::mem::take(&mut epoch.outputs) {
             touched.extend(self.output(epoch, output, verdicts));
@@ -34,7 +35,7 @@ impl Fold {
         for order in touched {
             self.orders.look(order, &self.stock, verdicts);
         }
-        self.intake.settle(epoch.number, &self.orders, &self.others);
+        self.intake.settle(&self.deadlines, &self.orders, &self.others);
         self.orders.end_epoch();
         self.deadlines.end();
     }

@@ -3,6 +3,7 @@
 
 use crate::asked::difference;
 use crate::carts::Others;
+use crate::deadlines::Deadlines;
 use crate::epoch::{Epoch, Input, Output};
 use crate::orders::Orders;
 use crate::verdicts::{Example, Invariant, Place, Verdicts};
@@ -73,6 +74,7 @@ impl Intake {
     pub(crate) fn take(
         &mut self,
         epoch: &mut Epoch,
+        deadlines: &Deadlines,
         orders: &mut Orders,
         others: &mut Others,
         verdicts: &mut Verdicts,
@@ -125,7 +127,7 @@ impl Intake {
                 false
             };
             if let Event::PaymentReported(report) = &event {
-                orders.hear(report);
+                orders.hear(report, deadlines);
             }
             self.pending.insert(id, Pending { place, epoch: epoch.number, stands_so, event });
         }
@@ -204,10 +206,12 @@ impl Intake {
     }
 
     /// At an epoch's end: records that need no effect.
-    pub(crate) fn settle(&mut self, epoch: u64, orders: &Orders, others: &Others) {
+    pub(crate) fn settle(&mut self, deadlines: &Deadlines, orders: &Orders, others: &Others) {
+        let epoch = deadlines.epoch();
         let used = &mut self.used;
         self.pending.retain(|_, pending| {
-            let none_due = pending.epoch == epoch && needs_no_effect(pending, orders, others);
+            let none_due =
+                pending.epoch == epoch && needs_no_effect(pending, deadlines, orders, others);
             used[topic(pending.place)].deduplicated += u64::from(none_due);
             !none_due
         });
@@ -298,7 +302,12 @@ fn key(
 }
 
 /// Whether it stands so already, so that nothing follows from the record.
-fn needs_no_effect(pending: &Pending, orders: &Orders, others: &Others) -> bool {
+fn needs_no_effect(
+    pending: &Pending,
+    deadlines: &Deadlines,
+    orders: &Orders,
+    others: &Others,
+) -> bool {
     if let Event::CheckoutRequested(e) = &pending.event {
         orders.all.contains_key(&e.order_id)
     } else if let Event::CartItemSetRequested(e) = &pending.event {
@@ -306,10 +315,14 @@ fn needs_no_effect(pending: &Pending, orders: &Orders, others: &Others) -> bool 
     } else if let Event::CancellationRequested(e) = &pending.event {
         orders.all.get(&e.order_id).is_some_and(|order| order.state == OrderState::Cancelled)
     } else if let Event::PaymentReported(e) = &pending.event {
-        orders
-            .all
-            .get(&e.order_id)
-            .is_none_or(|order| order.payment.knows(e, (order.total(), order.currency)))
+        orders.all.get(&e.order_id).is_none_or(|order| {
+            let due = (order.total(), order.currency);
+            if order.is_past(deadlines) {
+                order.payment.knows_late(e, due)
+            } else {
+                order.payment.knows(e, due)
+            }
+        })
     } else {
         false
     }

@@ -10,7 +10,7 @@
 
 use crate::epoch::Input;
 use crate::fold::Fold;
-use crate::orders::bit;
+use crate::order::bit;
 use crate::verdicts::{Example, Invariant, Verdicts};
 use schemas::events::Event;
 use schemas::id::{CustomerId, EventId, Id, KeyHash, OrderId, ProductId, WarehouseId};

@@ -14,7 +14,7 @@
 //! | `pace` | whether plans come while input waits |
 //! | `intake` | what was asked, by which key, and whether anything came of it |
 //! | `asked` | whether an effect says what was asked |
-//! | `fold` | all that follows: `stock` and `claims`, `orders` and `payments`, `carts` |
+//! | `fold` | all that follows: `stock` and `claims`, `orders`, each an `order` with its `payments`, `carts` |
 //! | `deadlines` | `now`, and whether what lapsed did so in time |
 //! | `rows`, `timeline`, `views` | the rows that the views must hold, compared |
 //! | `beside`, `asks`, `shown` | the views of a running shop, as its HTTP shows them, compared |
@@ -34,6 +34,7 @@ mod error;
 mod fold;
 mod intake;
 mod ledger;
+mod order;
 mod orders;
 mod pace;
 mod payments;

@@ -1,6 +1,7 @@
 //! Orders and their payments, folded from the topics `orders` and `payment-requests`.
 
 use crate::deadlines::Deadlines;
+use crate::order::{Asked, Line, Newest, Order, bit};
 use crate::payments::Payment;
 use crate::stock::{Bench, Stock};
 use crate::timeline::{snake_case, timeline_hash, with_entry};
@@ -8,12 +9,10 @@ use crate::verdicts::{Example, Invariant, Place, Verdicts};
 use schemas::envelope::Envelope;
 use schemas::events::customer_actions::PaymentReported;
 use schemas::events::inventory::StockReserved;
-use schemas::events::lines::Split;
 use schemas::events::orders::{OrderRejected, OrderRequested, Reason};
 use schemas::events::{Event, EventKind};
 use schemas::hash::Hasher;
-use schemas::id::{CustomerId, OrderId, PaymentMethod, ProductId, RegionId};
-use schemas::money::Currency;
+use schemas::id::{CustomerId, OrderId, ProductId};
 use schemas::time::Timestamp;
 use sinks::view_store::rows::{OrderState, Refused, TimelineEntry};
 use std::cmp::Reverse;
@@ -21,52 +20,6 @@ use std::collections::{BTreeSet, HashMap};
 
 /// How long in `now` an order may outlive its deadline, in milliseconds.
 const SLACK_MS: i64 = 60_000;
-
-/// A line.
-#[derive(Clone, Debug)]
-pub(crate) struct Line {
-    pub(crate) product: ProductId,
-    pub(crate) quantity: u32,
-    pub(crate) price: i64,
-    /// Where its units were reserved last.
-    pub(crate) levels: Option<Split>,
-    pub(crate) refused: Option<Refused>,
-}
-
-/// An order.
-#[derive(Clone, Debug)]
-pub(crate) struct Order {
-    pub(crate) customer: CustomerId,
-    pub(crate) state: OrderState,
-    pub(crate) reason: Option<Reason>,
-    /// The states that it has been in, as bits.
-    pub(crate) passed: u8,
-    pub(crate) version: u64,
-    pub(crate) currency: Currency,
-    pub(crate) region: RegionId,
-    pub(crate) payment_method: PaymentMethod,
-    pub(crate) expires_at: Timestamp,
-    /// Refused before anything was asked for.
-    pub(crate) never_asked: bool,
-    pub(crate) created_at: Timestamp,
-    /// The offset of its checkout.
-    pub(crate) asked_at: u64,
-    pub(crate) updated_at: Timestamp,
-    pub(crate) lines: Box<[Line]>,
-    pub(crate) payment: Payment,
-}
-
-/// An order's place among its customer's: by time, then by the offset of its checkout; newest first.
-pub(crate) type Newest = Reverse<(Timestamp, u64)>;
-
-/// What a line asks.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked {
-    pub(crate) quantity: u32,
-    pub(crate) price: i64,
-    pub(crate) currency: Currency,
-    pub(crate) expires_at: Timestamp,
-}
 
 /// All orders.
 #[derive(Default)]
@@ -78,43 +31,6 @@ pub(crate) struct Orders {
     pub(crate) of_customers: Option<BTreeSet<(CustomerId, Newest, OrderId)>>,
     /// What was reported in this epoch of orders that nobody requested before it.
     early: Vec<PaymentReported>,
-}
-
-impl Order {
-    /// The sum of its lines.
-    pub(crate) fn total(&self) -> i64 {
-        self.lines.iter().fold(0_i64, |total, line| {
-            total.saturating_add(line.price.saturating_mul(i64::from(line.quantity)))
-        })
-    }
-
-    pub(crate) const fn is_open(&self) -> bool {
-        matches!(self.state, OrderState::Requested | OrderState::AwaitingPayment)
-    }
-
-    /// Lapsed, but a payment may still bring it back.
-    fn may_return(&self) -> bool {
-        self.state == OrderState::Cancelled && self.reason == Some(Reason::ReservationExpired)
-    }
-
-    fn may_become(&self, next: OrderState) -> bool {
-        match next {
-            OrderState::Requested => false,
-            OrderState::Rejected | OrderState::AwaitingPayment => {
-                self.state == OrderState::Requested
-            }
-            OrderState::Confirmed => {
-                let held = self.state == OrderState::AwaitingPayment;
-                held || self.may_return() && self.passed & bit(OrderState::AwaitingPayment) != 0
-            }
-            OrderState::Cancelled => self.is_open() || self.state == OrderState::Confirmed,
-        }
-    }
-}
-
-/// The state as a bit of [`Order::passed`].
-pub(crate) const fn bit(state: OrderState) -> u8 {
-    1 << state as u8
 }
 
 impl Orders {
@@ -218,6 +134,7 @@ impl Orders {
             updated_at: bench.now,
             lines: e.lines.iter().map(line).collect(),
             payment: Payment::default(),
+            late: false,
         };
         if let Some(of_customers) = &mut self.of_customers {
             of_customers.insert((order.customer, Reverse((order.created_at, order.asked_at)), id));
@@ -225,14 +142,15 @@ impl Orders {
         self.all.insert(id, order);
         for report in self.early.extract_if(.., |report| report.order_id == id).collect::<Vec<_>>()
         {
-            self.hear(&report);
+            self.hear(&report, bench.deadlines);
         }
     }
 
     /// Takes in what the provider says, which the epoch's decisions may rely on.
-    pub(crate) fn hear(&mut self, report: &PaymentReported) {
+    pub(crate) fn hear(&mut self, report: &PaymentReported, deadlines: &Deadlines) {
         match self.all.get_mut(&report.order_id) {
             Some(order) => {
+                order.late = order.is_past(deadlines);
                 let due = (order.total(), order.currency);
                 order.payment.hear(report, due);
             }
@@ -252,6 +170,11 @@ impl Orders {
             Example::new(id, "requested first", "an event of an unknown order", Some(bench.place))
         });
         let order = order?;
+        let past = order.is_past(bench.deadlines);
+        bench.verdicts.check(Invariant::I8, !past, || {
+            let expected = format!("as it stood at {}", order.updated_at.rfc3339());
+            Example::new(id, expected, "an event of an order that is past", Some(bench.place))
+        });
         order.version += 1;
         order.updated_at = bench.now;
         Some(order)

@@ -1,6 +1,6 @@
 //! An order's money: what was asked of the provider, what it said, what the order owes.
 
-use crate::orders::Order;
+use crate::order::Order;
 use crate::stock::Bench;
 use crate::verdicts::{Example, Invariant, Verdicts};
 use schemas::events::customer_actions::{PaymentOutcome, PaymentReported};
@@ -117,6 +117,23 @@ impl Payment {
             || (self.asked(PaymentVerb::Capture) && self.captured == 0 && self.voided == 0)
             || (self.asked(PaymentVerb::Void) && self.voided == 0 && self.captured == 0)
             || (self.asked(PaymentVerb::Refund) && self.refunded == 0)
+    }
+
+    /// Whether an answer to a capture, a void or a refund is still to come.
+    pub(crate) const fn waits(&self) -> bool {
+        let given_up = self.voided != 0 || self.captured != 0;
+        (self.asked(PaymentVerb::Capture) || self.asked(PaymentVerb::Void)) && !given_up
+            || self.asked(PaymentVerb::Refund) && self.refunded == 0
+    }
+
+    /// The same as [`Payment::knows`] of an order that is past: there only money that comes in has an
+    /// effect, once.
+    pub(crate) fn knows_late(&self, report: &PaymentReported, due: (i64, Currency)) -> bool {
+        let comes_in =
+            matches!(report.outcome, PaymentOutcome::Authorized | PaymentOutcome::Captured);
+        let undone =
+            self.asked(PaymentVerb::Void) || self.asked(PaymentVerb::Refund) || self.strayed;
+        !comes_in || undone || self.knows(report, due)
     }
 
     /// Whether what the provider reported is known already, so that it has no effect of its own.

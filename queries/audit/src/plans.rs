@@ -25,6 +25,7 @@ pub(crate) struct Planned {
     pub(crate) now: Timestamp,
     /// When what is asked for in this epoch lapses.
     pub(crate) deadline: Timestamp,
+    pub(crate) rules_version: u32,
     pub(crate) cut: Vec<Cut>,
     pub(crate) place: Place,
     pub(crate) appended_at: Timestamp,
@@ -114,6 +115,7 @@ impl Plans {
             hash: EventId(hash128(PLAN_SEED, bytes)),
             now,
             deadline: now.max(plan.planner_ms).plus_ms(timeout_ms),
+            rules_version: claim.words.rules_version,
             cut: plan.cut,
             place,
             appended_at,

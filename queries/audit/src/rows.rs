@@ -4,7 +4,7 @@
 //! order was.
 
 use crate::fold::Fold;
-use crate::orders::{Line, Order};
+use crate::order::{Line, Order};
 use schemas::id::OrderId;
 use sinks::view_store::rows::{
     CartItem, CartRow, CustomerOrderRow, LineRow, LineState, OrderRow, OrderState, PaymentRow,

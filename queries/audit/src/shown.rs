@@ -5,7 +5,7 @@
 
 use crate::claims::Claim;
 use crate::fold::Fold;
-use crate::orders::Order;
+use crate::order::Order;
 use crate::rows::{order_row, payment_row};
 use crate::stock::{Product, StockLevel};
 use schemas::id::{CustomerId, OrderId, ProductId, WarehouseId};

@@ -284,6 +284,7 @@ impl<'a> Stream<'a> {
             hash: planned.hash,
             now: planned.now,
             deadline: planned.deadline,
+            rules_version: planned.rules_version,
             planned_at: planned.appended_at,
             inputs,
             outputs: Vec::new(),

@@ -28,6 +28,7 @@ async fn status_tells_how_far_the_log_is_applied() {
         let mut engine = shop.engine.lock().unwrap();
         engine.epoch = 1;
         engine.dead_letters = 2;
+        engine.late = 3;
         engine.held = vec![held()];
         engine.invariants.insert("I1", Invariant { checked: 8, breaches: 0 });
     }
@@ -47,6 +48,7 @@ async fn status_tells_how_far_the_log_is_applied() {
         ("checkpoint", json!(null)),
         ("invariants", json!({"I1": {"checked": 8, "breaches": 0}})),
         ("dead_letters", json!(2)),
+        ("late", json!(3)),
         (
             "held",
             json!([{"partition": "watermart.product-actions/3", "offset": 7, "schema_id": 9}]),
@@ -112,8 +114,16 @@ async fn a_process_without_views_tells_what_it_knows() {
     let running = Running::new(log, Clock::manual(NOON), status);
     let router = front(documented(running::router(running)));
     let status = asking(&router, Method::GET, "/v1/status").await.json();
-    let nothing =
-        ["generation", "epoch", "now", "epoch_age_ms", "workers", "dead_letters", "started"];
+    let nothing = [
+        "generation",
+        "epoch",
+        "now",
+        "epoch_age_ms",
+        "workers",
+        "dead_letters",
+        "late",
+        "started",
+    ];
     assert!(nothing.iter().all(|field| status[field].is_null()), "{status}");
     assert_eq!((&status["views"], &status["invariants"]), (&json!([]), &json!({})));
     let named = own.to_string().replace("watermart.", "lamps.");
@@ -140,6 +150,7 @@ async fn a_process_without_views_tells_what_it_knows() {
         invariants: BTreeMap::new(),
         held: Vec::new(),
         dead_letters: 0,
+        late: 0,
         applied: Arc::new(applied),
     });
     let status = asking(&router, Method::GET, "/v1/status").await.json();

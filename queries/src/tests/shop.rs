@@ -120,6 +120,7 @@ impl Shop {
             workers: 2,
             invariants: BTreeMap::new(),
             dead_letters: 0,
+            late: 0,
             held: Vec::new(),
             applied: Arc::default(),
         }));

@@ -11,7 +11,7 @@ pub mod conformance;
 mod store;
 
 use schemas::time::Timestamp;
-pub use store::CheckpointStore;
+pub use store::{Asked, CheckpointStore, Guard};
 
 /// Why the store did not do it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

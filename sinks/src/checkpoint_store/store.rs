@@ -15,11 +15,29 @@ use tokio::runtime::{Builder, Runtime};
 /// The name of the file that whoever writes to a folder holds.
 const LOCK: &str = "LOCK";
 
+/// A call as its [`Guard`] sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// What is to be done: `write`, `create`, `read`, `list` or `remove`.
+    pub did: &'static str,
+    /// The file's name, or the folder's.
+    pub name: &'a str,
+    /// What is to be written.
+    pub bytes: Option<&'a Bytes>,
+    /// Whether it is done by now, and only the answer is left.
+    pub is_done: bool,
+}
+
+/// Sees each call of a handle before it is made and when it is done. What it refuses, the handle
+/// answers as unavailable.
+pub type Guard = Arc<dyn Fn(Asked<'_>) -> Result<(), String> + Send + Sync>;
+
 /// The store. Its calls block.
 pub struct CheckpointStore {
     store: Arc<dyn ObjectStore>,
     shown: String,
     runtime: Runtime,
+    guard: Option<Guard>,
     /// Held: no other process writes here.
     _lock: Option<File>,
 }
@@ -75,7 +93,16 @@ impl CheckpointStore {
         let runtime = runtime.map_err(|error| {
             OpenError::Unusable(format!("could not start an event loop: {error}"))
         })?;
-        Ok(Self { store, shown, runtime, _lock: lock })
+        Ok(Self { store, shown, runtime, guard: None, _lock: lock })
+    }
+
+    /// Another handle of the same files, behind a guard: for tests that break stores.
+    ///
+    /// # Errors
+    /// The system gives no event loop.
+    pub fn guarded(&self, guard: Guard) -> Result<Self, OpenError> {
+        let handle = Self::over(Arc::clone(&self.store), self.shown.clone(), None)?;
+        Ok(Self { guard: Some(guard), ..handle })
     }
 
     /// Writes a file; the same again is no change.
@@ -83,9 +110,12 @@ impl CheckpointStore {
     /// # Errors
     /// The store does not take it.
     pub fn put(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
-        let path = Path::from(name);
-        let put = self.store.put(&path, bytes.into());
-        self.runtime.block_on(put).map(drop).map_err(|error| self.failed("write", name, error))
+        let seen = bytes.clone();
+        self.guarding("write", name, Some(&seen), || {
+            let path = Path::from(name);
+            let put = self.store.put(&path, bytes.into());
+            self.runtime.block_on(put).map(drop).map_err(|error| self.failed("write", name, error))
+        })
     }
 
     /// Writes a file unless there is one of this name; false: there is one.
@@ -93,14 +123,17 @@ impl CheckpointStore {
     /// # Errors
     /// The store does not take it.
     pub fn create(&self, name: &str, bytes: Bytes) -> Result<bool, StoreError> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        let path = Path::from(name);
-        let put = self.store.put_opts(&path, bytes.into(), options);
-        match self.runtime.block_on(put) {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
-            Err(error) => Err(self.failed("create", name, error)),
-        }
+        let seen = bytes.clone();
+        self.guarding("create", name, Some(&seen), || {
+            let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+            let path = Path::from(name);
+            let put = self.store.put_opts(&path, bytes.into(), options);
+            match self.runtime.block_on(put) {
+                Ok(_) => Ok(true),
+                Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+                Err(error) => Err(self.failed("create", name, error)),
+            }
+        })
     }
 
     /// A file's bytes.
@@ -108,9 +141,11 @@ impl CheckpointStore {
     /// # Errors
     /// There is none, or it cannot be read.
     pub fn get(&self, name: &str) -> Result<Bytes, StoreError> {
-        let path = Path::from(name);
-        let get = async { self.store.get(&path).await?.bytes().await };
-        self.runtime.block_on(get).map_err(|error| self.failed("read", name, error))
+        self.guarding("read", name, None, || {
+            let path = Path::from(name);
+            let get = async { self.store.get(&path).await?.bytes().await };
+            self.runtime.block_on(get).map_err(|error| self.failed("read", name, error))
+        })
     }
 
     /// Some of a file's bytes.
@@ -118,9 +153,11 @@ impl CheckpointStore {
     /// # Errors
     /// There is none, or it cannot be read.
     pub fn get_range(&self, name: &str, range: Range<u64>) -> Result<Bytes, StoreError> {
-        let path = Path::from(name);
-        let get = self.store.get_range(&path, range);
-        self.runtime.block_on(get).map_err(|error| self.failed("read", name, error))
+        self.guarding("read", name, None, || {
+            let path = Path::from(name);
+            let get = self.store.get_range(&path, range);
+            self.runtime.block_on(get).map_err(|error| self.failed("read", name, error))
+        })
     }
 
     /// The files in this folder, in the order of their names.
@@ -129,8 +166,10 @@ impl CheckpointStore {
     /// The store does not say.
     pub fn list(&self, folder: &str) -> Result<Vec<Listed>, StoreError> {
         let path = Path::from(folder);
-        let list = self.runtime.block_on(self.store.list_with_delimiter(Some(&path)));
-        let listed = list.map_err(|error| self.failed("list", folder, error))?.objects;
+        let listed = self.guarding("list", folder, None, || {
+            let list = self.runtime.block_on(self.store.list_with_delimiter(Some(&path)));
+            Ok(list.map_err(|error| self.failed("list", folder, error))?.objects)
+        })?;
         let mut all: Vec<_> = listed
             .into_iter()
             .map(|meta| Listed {
@@ -148,11 +187,31 @@ impl CheckpointStore {
     /// # Errors
     /// The store does not do it.
     pub fn remove(&self, name: &str) -> Result<(), StoreError> {
-        let path = Path::from(name);
-        match self.runtime.block_on(self.store.delete(&path)) {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(self.failed("remove", name, error)),
-        }
+        self.guarding("remove", name, None, || {
+            let path = Path::from(name);
+            match self.runtime.block_on(self.store.delete(&path)) {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+                Err(error) => Err(self.failed("remove", name, error)),
+            }
+        })
+    }
+
+    fn guarding<T>(
+        &self,
+        did: &'static str,
+        name: &str,
+        bytes: Option<&Bytes>,
+        act: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let Some(guard) = &self.guard else { return act() };
+        let refused = |detail| {
+            let (name, store) = (name.to_owned(), self.shown.clone());
+            StoreError::Unavailable { did, name, store, detail }
+        };
+        guard(Asked { did, name, bytes, is_done: false }).map_err(refused)?;
+        let done = act()?;
+        guard(Asked { did, name, bytes, is_done: true }).map_err(refused)?;
+        Ok(done)
     }
 
     /// Where it is, for people.

@@ -216,7 +216,8 @@ impl Site {
         }
     }
 
-    /// Blocks until an order is opened and paid for by the sandbox; gives how long that took.
+    /// Blocks until an order is decided, and paid for by the sandbox; gives how long the first took.
+    /// A payment is asked for behind the outputs of the whole outage, so it may take longer.
     fn sells(&self) -> Duration {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let key = format!("sells-{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -230,11 +231,13 @@ impl Site {
                 _ => panic!("{answer:?}"),
             }
         };
+        let decided = clock.elapsed();
         let order = format!("/v1/orders/{}", answer.body["order_id"].as_str().unwrap());
         loop {
             let answer = self.shop.ask(Ask::get(&order));
             if answer.body["state"] == "confirmed" {
-                return clock.elapsed();
+                say(format_args!("paid for {} ms later", (clock.elapsed() - decided).as_millis()));
+                return decided;
             }
             assert!(clock.elapsed() < PATIENCE, "{answer:?}");
         }

@@ -22,7 +22,7 @@ fn a_broker_killed_three_times_loses_nothing_and_decisions_return_with_it() {
         let took = site.decides();
         let sold = site.sells();
         say(format_args!(
-            "round {round}: decided {} ms after the broker answered, and sold in further {} ms",
+            "round {round}: decided {} ms after the broker answered, and an order in further {} ms",
             took.as_millis(),
             sold.as_millis()
         ));

@@ -28,7 +28,7 @@ fn one_of_three_brokers_killed_is_made_good_and_two_are_not_durable() {
     let took = site.decides();
     let sold = site.sells();
     say(format_args!(
-        "decided {} ms after both answered, and sold in further {} ms",
+        "decided {} ms after both answered, and an order in further {} ms",
         took.as_millis(),
         sold.as_millis()
     ));

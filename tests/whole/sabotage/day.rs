@@ -198,6 +198,26 @@ pub(crate) fn live(stage: &Stage) -> String {
     clerk.ledger
 }
 
+/// A week after the day all of it is said once more: the provider has authorized whatever it was
+/// asked, and C4, whose order lapsed, asks for it again and calls it off. Gives that order.
+pub(crate) fn a_week_later(stage: &Stage) -> String {
+    let mut clerk = Clerk { stage, ledger: String::new() };
+    clerk.later(7 * 24 * 60 * 60 * 1_000);
+    clerk.later(1_000);
+    for _ in 0..2 {
+        stage.provider().authorizes_all();
+        clerk.settle();
+    }
+    let order = clerk.buy("C4", "tok_silent", &[("P1", 1)]);
+    clerk.tell(Ask::post(
+        &format!("/v1/orders/{order}/cancellations"),
+        "late",
+        json!({ "reason": "too late", "lines": null }),
+    ));
+    clerk.settle();
+    order
+}
+
 /// Half a day by the machine's clock, in a shop that lies so; then, while it stays open, the audit
 /// beside it.
 pub(crate) fn half_day_beside(lies: Lies) -> Verdict {

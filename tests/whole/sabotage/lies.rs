@@ -132,6 +132,13 @@ impl Provider {
         drop(self.called.wait_while(taken, |taken| taken.len() < calls).unwrap());
     }
 
+    /// Says of all that it was ever asked to authorize that it did.
+    pub(crate) fn authorizes_all(&self) {
+        let calls = self.calls.lock().unwrap().clone();
+        let asked = calls.iter().filter(|call| call.request.verb == PaymentVerb::Authorize);
+        (self.post)(asked.map(|call| self.webhook(call, 9, "authorized")).collect());
+    }
+
     fn webhook(&self, call: &Call, n: usize, outcome: &str) -> (String, Vec<u8>) {
         let request = &call.request;
         let body = json!({

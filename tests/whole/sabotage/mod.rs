@@ -26,6 +26,7 @@
 //! Faults get past the guards of the operators: what the machines refuse by a panic is not here.
 
 mod day;
+mod late;
 mod lies;
 mod poison;
 mod stage;

@@ -138,6 +138,22 @@ impl Stage {
         &self.caller
     }
 
+    /// Who is paid.
+    pub(crate) fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// What came of orders that were settled long ago.
+    pub(crate) fn late(&self) -> u64 {
+        self.engine.status().late
+    }
+
+    /// What the provider was asked.
+    pub(crate) fn requests(&self) -> u64 {
+        let requests: Vec<_> = TopicPartition::all(Topic::PaymentRequests).collect();
+        self.log.ends(&requests).unwrap().iter().sum()
+    }
+
     /// Waits until all that was asked is decided, published and shown, and all that the provider
     /// was asked is answered, and that decided too.
     pub(crate) fn settle(&self) {

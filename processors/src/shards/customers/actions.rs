@@ -65,11 +65,10 @@ impl Customers {
         } else if let Event::CartItemSetRequested(event) = event {
             event.customer_id
         } else if let Event::CancellationRequested(event) = event {
-            match self.orders.find(event.order_id) {
-                Some(at) => self.orders.get(at).order.customer(),
-                None => CustomerId::parse(&event.order_id.to_string())
-                    .expect("an order's id is a legal text"),
-            }
+            self.whose(event.order_id).unwrap_or_else(|| {
+                CustomerId::parse(&event.order_id.to_string())
+                    .expect("an order's id is a legal text")
+            })
         } else {
             panic!("{:?} is no action of a customer: the source lets none in", event.kind())
         }

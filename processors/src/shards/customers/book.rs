@@ -14,7 +14,7 @@ use std::hint::black_box;
 
 /// An order, and what only its events and rows need.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Placed {
+pub struct Placed {
     pub(super) id: OrderId,
     pub(super) order: Order,
     /// `now` when it was requested.
@@ -47,6 +47,7 @@ impl Customers {
             {
                 let key = checkout.idempotency_key.hash();
                 seen ^= self.keys.touch(checkout.customer_id.0, key);
+                seen ^= self.past.touch(checkout.order_id);
             }
             seen ^= order_of(message).map_or(0, |id| self.orders.touch(id));
         }
@@ -86,11 +87,18 @@ pub(super) struct Book {
     index: Index,
     placed: Arena<Placed>,
     pub(super) unsaved: Changes,
+    /// Orders that left since orders were last saved.
+    pub(super) left: Vec<OrderId>,
 }
 
 impl Book {
     pub(super) fn new(hashing: FixedState) -> Self {
-        Self { index: Index::new(hashing), placed: Arena::new(), unsaved: Changes::default() }
+        Self {
+            index: Index::new(hashing),
+            placed: Arena::new(),
+            unsaved: Changes::default(),
+            left: Vec::new(),
+        }
     }
 
     #[inline]
@@ -130,6 +138,21 @@ impl Book {
         let at = self.placed.insert(placed);
         self.index.insert(tag, at);
         at
+    }
+
+    /// Takes an order away.
+    pub(super) fn remove(&mut self, at: u32) -> Placed {
+        let placed = self.placed.remove(at);
+        self.index.remove(self.index.tag(placed.id), at);
+        if self.unsaved.is_kept() {
+            self.left.push(placed.id);
+        }
+        placed
+    }
+
+    /// The order of a number that may be stale.
+    pub(super) fn peek(&self, at: u32) -> Option<&Placed> {
+        self.placed.peek(at)
     }
 
     /// Whether the order's timer waits, and its deadline is reached.

@@ -5,6 +5,7 @@
 
 use super::super::Out;
 use super::book::{Placed, SETTLED};
+use super::past::Known;
 use super::press::Origin;
 use super::{Customers, digest};
 use crate::shards::keys::Key;
@@ -26,9 +27,13 @@ impl Customers {
         out: &mut Out<ToProduct>,
     ) {
         let (id, customer) = (checkout.order_id, checkout.customer_id);
-        if self.orders.find(id).is_some() {
-            out.digest(digest::of_duplicate(origin.cause_id));
-            return;
+        match self.know(context, id) {
+            Known::Never => {}
+            Known::Placed(_) => return out.digest(digest::of_duplicate(origin.cause_id)),
+            Known::Past(_) => {
+                out.late += 1;
+                return out.digest(digest::of_duplicate(origin.cause_id));
+            }
         }
         let key = checkout.idempotency_key.hash();
         let reused = match self.keys.claim(context.now, customer.0, key, id.action()) {
@@ -124,6 +129,7 @@ impl Customers {
         if let Err(reason) = verdict {
             let event = OrderRejected { order_id, customer_id, reason, lines: Vec::new() };
             self.publish(context, origin, at, event.into(), out);
+            self.past.expect(context, self.orders.get(at));
         }
     }
 }

@@ -15,6 +15,7 @@ const EVENT: u64 = 12;
 const ORDER: u64 = 13;
 const TIMER_SET: u64 = 14;
 const TIMER_FIRED: u64 = 15;
+const PAST: u64 = 16;
 
 /// A message that was applied.
 pub(super) fn of_message(message: &ToCustomer) -> Hasher {
@@ -107,6 +108,11 @@ pub(super) fn of_order(id: OrderId, state: State, payment: u64, version: u32) ->
         State::Lapsed => hash.word(6),
         State::ReservingAgain => hash.word(7),
     }
+}
+
+/// What is known of a past order's money.
+pub(super) fn of_past(id: OrderId, payment: u64) -> Hasher {
+    order(Hasher::new(PAST), id).word(payment)
 }
 
 /// A timer that was set.

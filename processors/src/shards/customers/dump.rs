@@ -10,6 +10,7 @@ impl Customers {
     pub fn dump(&self) -> Vec<u8> {
         let mut lines: Vec<String> = Vec::new();
         lines.extend(self.orders.iter().map(|placed| format!("order {placed:?}")));
+        lines.extend(self.past.iter().map(|past| format!("past {past:?}")));
         lines.extend(self.carts.iter().map(|cart| format!("cart {cart:?}")));
         lines.extend(self.waiting.iter().map(|waiting| format!("waiting {waiting:?}")));
         lines.extend(self.keys.dump());

@@ -12,6 +12,7 @@
 //! | `book` | orders and what only their rows need, found by id |
 //! | `checkout` | how a checkout becomes an order |
 //! | `carts` | adding, setting, prices, and who waits for one |
+//! | `past` | orders that were settled long ago, and what comes of them late |
 //! | `orders` | replies, cancellations, payments, timers, and what follows |
 //! | `timers` | orders by deadline |
 //! | `press` | events on their way out, and what the epoch changed |
@@ -27,6 +28,7 @@ mod checkout;
 mod digest;
 mod dump;
 mod orders;
+mod past;
 mod press;
 mod rows;
 mod saved;
@@ -47,7 +49,9 @@ use machines::cart::Cart;
 use machines::message::{Context, CustomerMessage, ToCustomer, ToProduct};
 use machines::order::Command;
 use orders::Unsettled;
+use past::Past;
 use press::{Origin, Press};
+pub use saved::Saved;
 use schemas::id::CustomerId;
 use schemas::time::Timestamp;
 use std::collections::VecDeque;
@@ -59,6 +63,7 @@ type FixedState = foldhash::fast::FixedState;
 #[derive(Clone)]
 pub struct Customers {
     orders: Book,
+    past: Past,
     carts: HashMap<CustomerId, Cart, FixedState>,
     /// Lines of actions of which the first waits for a price. No longer than what an epoch may
     /// hold: products answer within a round.
@@ -79,6 +84,7 @@ impl Customers {
         let state = FixedState::with_seed(hash_seed);
         Self {
             orders: Book::new(state.clone()),
+            past: Past::new(state.clone()),
             carts: HashMap::with_hasher(state.clone()),
             waiting: HashMap::with_hasher(state.clone()),
             keys: Keys::new(state),
@@ -126,6 +132,7 @@ impl Customers {
     /// in order of (deadline, id). Called once at the start of round 0 of every epoch.
     pub fn sweep(&mut self, context: &Context, cap: usize, out: &mut Out<ToProduct>) {
         self.keys.forget(context.now);
+        self.leave_past(context);
         let orders = &self.orders;
         for id in self.timers.due(context.now, cap, |id| orders.is_due(id, context.now)) {
             let at = self.orders.find(id).expect("an order with a timer is known");

@@ -3,6 +3,7 @@
 
 use super::super::Out;
 use super::book::{Placed, SETTLED};
+use super::past::Known;
 use super::press::{Origin, PaymentNews, payment_news};
 use super::{Customers, checkout, digest, press};
 use crate::shards::keys::Key;
@@ -43,8 +44,10 @@ impl Customers {
         command: Command,
         out: &mut Out<ToProduct>,
     ) {
-        let Some(at) = self.orders.find(id) else {
-            return out.digest(digest::of_duplicate(origin.cause_id));
+        let at = match self.know(context, id) {
+            Known::Placed(at) => at,
+            Known::Past(at) => return self.late(origin, at, &command, out),
+            Known::Never => return out.digest(digest::of_duplicate(origin.cause_id)),
         };
         self.fire(context, at, out);
         match self.orders.get(at).order.decide(command) {
@@ -69,10 +72,17 @@ impl Customers {
         let decision = match self.keys.claim(context.now, customer.0, key, action) {
             Key::Same => return out.digest(digest::of_duplicate(origin.cause_id)),
             Key::Reused => Err(Reason::IdempotencyKeyReused),
-            Key::Fresh => self.orders.find(id).ok_or(Reason::NotFound).and_then(|at| {
-                self.fire(context, at, out);
-                self.orders.get(at).order.decide_cancellation().map(|change| (at, change))
-            }),
+            Key::Fresh => match self.know(context, id) {
+                Known::Placed(at) => {
+                    self.fire(context, at, out);
+                    self.orders.get(at).order.decide_cancellation().map(|change| (at, change))
+                }
+                Known::Past(_) => {
+                    out.late += 1;
+                    Err(Reason::IllegalState)
+                }
+                Known::Never => Err(Reason::NotFound),
+            },
         };
         match decision {
             Ok((at, change)) => {
@@ -140,7 +150,9 @@ impl Customers {
             let (amount, currency) = (payment.amount(), payment.currency());
             self.request_payment(origin, at, verb, amount, currency, out);
         }
-        let Placed { order, version, .. } = self.orders.get(at);
+        let placed = self.orders.get(at);
+        self.past.expect(context, placed);
+        let Placed { order, version, .. } = placed;
         out.digest(digest::of_order(id, order.state(), order.payment().word(), *version));
     }
 

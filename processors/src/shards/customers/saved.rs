@@ -3,15 +3,31 @@
 
 use super::Customers;
 use super::book::Placed;
+use super::past::PastOrder;
 use crate::checkpoints::snapshot::{Kind, Snapshot};
+use crate::shards::keys::Kept;
 use machines::cart::Cart;
 use schemas::id::CustomerId;
 use schemas::time::Timestamp;
+
+/// An entry as it was saved.
+#[derive(Debug)]
+pub enum Saved {
+    /// An order.
+    Order(Placed),
+    /// An order that is past.
+    Past(PastOrder),
+    /// A cart.
+    Cart(CustomerId, Cart),
+    /// An idempotency key.
+    Key(Kept),
+}
 
 impl Customers {
     /// From now on it is kept what changed since state was last saved.
     pub fn keep_changes(&mut self) {
         self.orders.unsaved.keep();
+        self.past.unsaved.keep();
     }
 
     /// Saves what changed since the last call; at an epoch's end, when its rows are taken.
@@ -20,8 +36,15 @@ impl Customers {
     /// If an action still waits for a price: products answer within the epoch.
     pub fn save(&mut self, snapshot: &mut Snapshot) {
         assert!(self.waiting.is_empty(), "I16: an action waits for its price beyond its epoch");
+        for id in std::mem::take(&mut self.orders.left) {
+            snapshot.remove(id.group(), Kind::Order, &id.to_bytes());
+        }
+        for at in self.past.unsaved.take() {
+            let past = self.past.get(at);
+            snapshot.put(past.id.group(), Kind::PastOrder, &past.id.to_bytes(), past);
+        }
         for at in self.orders.unsaved.take() {
-            let placed = self.orders.get(at);
+            let Some(placed) = self.orders.peek(at) else { continue };
             snapshot.put(placed.id.group(), Kind::Order, &placed.id.to_bytes(), placed);
         }
         let mut carts = std::mem::take(&mut self.unsaved_carts);
@@ -35,34 +58,32 @@ impl Customers {
         self.keys.save(Kind::CustomerKey, snapshot);
     }
 
-    /// Takes in an entry as it was saved; those of products are not for this shard.
-    ///
-    /// # Errors
-    /// It is not one that this build has written.
-    pub fn load(&mut self, kind: Kind, value: &[u8]) -> Result<(), postcard::Error> {
-        match kind {
-            Kind::Order => {
-                let placed: Placed = postcard::from_bytes(value)?;
+    /// Takes in an entry as it was saved.
+    pub fn load(&mut self, saved: Saved) {
+        match saved {
+            Saved::Order(placed) => {
                 let deadline = placed.order.expires_at();
                 if placed.order.decide_expiry(Timestamp::MAX).is_some()
                     && let Some(deadline) = deadline
                 {
                     self.timers.set(deadline, placed.id);
                 }
+                self.past.expect_loaded(&placed);
                 self.orders.load(placed);
             }
-            Kind::Cart => {
-                let (customer, cart): (CustomerId, Cart) = postcard::from_bytes(value)?;
+            Saved::Past(order) => {
+                self.past.load(order);
+            }
+            Saved::Cart(customer, cart) => {
                 self.carts.insert(customer, cart);
             }
-            Kind::CustomerKey => self.keys.load(value)?,
-            Kind::Warehouse | Kind::Product | Kind::Claim | Kind::ProductKey => {}
+            Saved::Key(key) => self.keys.load(key),
         }
-        Ok(())
     }
 
-    /// All are loaded.
-    pub fn end_load(&mut self) {
-        self.keys.end_load();
+    /// All are loaded, as of this time.
+    pub fn end_load(&mut self, now: Timestamp) {
+        self.keys.end_load(now);
+        self.past.sort();
     }
 }

@@ -27,6 +27,7 @@ use machines::inventory::Warehouses;
 use machines::message::{Context, ProductMessage, ToCustomer, ToProduct};
 pub use places::AHEAD;
 use product::{Product, Work};
+pub use saved::Saved;
 use schemas::hash::Hasher;
 use schemas::id::ProductId;
 

@@ -7,11 +7,14 @@
 use super::Products;
 use super::product::Product;
 use crate::checkpoints::snapshot::{EVERYONE, Kind, Snapshot};
+use crate::shards::keys::Kept;
 use machines::catalog::Catalogued;
 use machines::inventory::Stock;
 use machines::reservation::Claim;
 use schemas::id::{OrderId, ProductId};
+use schemas::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use sinks::view_store::rows::WarehouseRow;
 
 #[derive(Serialize)]
 struct ProductOut<'a> {
@@ -21,8 +24,22 @@ struct ProductOut<'a> {
     asked_max: u32,
 }
 
-#[derive(Deserialize)]
-struct ProductIn {
+/// An entry as it was saved.
+#[derive(Debug)]
+pub enum Saved {
+    /// A warehouse.
+    Warehouse(WarehouseRow),
+    /// A product.
+    Product(ProductIn),
+    /// A claim on a product that is there.
+    Claim(ClaimIn),
+    /// An idempotency key.
+    Key(Kept),
+}
+
+/// A product as it was saved.
+#[derive(Debug, Deserialize)]
+pub struct ProductIn {
     id: ProductId,
     listing: Option<Catalogued>,
     stock: Stock,
@@ -38,8 +55,9 @@ struct ClaimOut<'a> {
     waited: bool,
 }
 
-#[derive(Deserialize)]
-struct ClaimIn {
+/// A claim as it was saved.
+#[derive(Debug, Deserialize)]
+pub struct ClaimIn {
     product: ProductId,
     order: OrderId,
     claim: Claim,
@@ -83,43 +101,35 @@ impl Products {
         self.keys.save(Kind::ProductKey, snapshot);
     }
 
-    /// Takes in an entry as it was saved; those of customers are not for this shard.
-    ///
-    /// # Errors
-    /// It is not one that this build has written.
-    pub fn load(&mut self, kind: Kind, value: &[u8]) -> Result<(), postcard::Error> {
-        match kind {
-            Kind::Warehouse => self.load_warehouse(postcard::from_bytes(value)?),
-            Kind::Product => {
-                let ProductIn { id, listing, stock, asked_max } = postcard::from_bytes(value)?;
+    /// Takes in an entry as it was saved.
+    pub fn load(&mut self, saved: Saved) {
+        match saved {
+            Saved::Warehouse(row) => self.load_warehouse(row),
+            Saved::Product(ProductIn { id, listing, stock, asked_max }) => {
                 let at = self.find_or_insert(id);
                 let product = self.products.get_mut(at);
                 (product.listing, product.stock) = (listing, stock);
                 product.asked_max = asked_max;
             }
-            Kind::Claim => {
-                let ClaimIn { product, order, claim, linked, waited } =
-                    postcard::from_bytes(value)?;
+            Saved::Claim(ClaimIn { product, order, claim, linked, waited }) => {
                 let product = self.find_or_insert(product);
                 let at = self.claims.add(product, order, claim, waited);
                 self.claims.restored.insert((product, order), at);
                 self.loaded.push((linked, at));
             }
-            Kind::ProductKey => self.keys.load(value)?,
-            Kind::Order | Kind::Cart | Kind::CustomerKey => {}
+            Saved::Key(key) => self.keys.load(key),
         }
-        Ok(())
     }
 
-    /// All are loaded: each claim takes its place in its chain.
-    pub fn end_load(&mut self) {
+    /// All are loaded, as of this time: each claim takes its place in its chain.
+    pub fn end_load(&mut self, now: Timestamp) {
         let mut loaded = std::mem::take(&mut self.loaded);
         loaded.sort_unstable();
         for (linked, at) in &loaded {
             let product = self.products.get_mut(self.claims.get(*at).product);
             self.claims.link_again(&mut product.chains, *at, *linked);
         }
-        self.keys.end_load();
+        self.keys.end_load(now);
     }
 }
 

@@ -28,13 +28,18 @@ pub(super) struct Place {
 }
 
 /// Where a block lies that has records of a partition from this offset on.
-struct Landmark {
-    offset: u64,
-    place: Place,
-    journal_bytes: u64,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Landmark {
+    /// The first of them.
+    pub(super) offset: u64,
+    /// The block's.
+    pub(super) place: Place,
+    /// Bytes of all blocks before it.
+    pub(super) journal_bytes: u64,
 }
 
 /// What is durable.
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(super) struct Durable {
     ends: [u64; SLOTS],
     segments: Vec<u64>,
@@ -91,6 +96,33 @@ impl Durable {
         }
         self.journal_bytes += bytes;
         self.segments[place.segment] += bytes;
+    }
+
+    /// The landmarks in a segment, each with its partition's slot.
+    pub(super) fn landmarks_of(&self, segment: usize) -> Vec<(usize, Landmark)> {
+        let mut found = Vec::new();
+        for (slot, landmarks) in self.landmarks.iter().enumerate() {
+            let first = landmarks.partition_point(|landmark| landmark.place.segment < segment);
+            found.extend(landmarks[first..].iter().map(|landmark| (slot, *landmark)));
+        }
+        found
+    }
+
+    /// All blocks of the segment at the end are durable: so many bytes, with these landmarks, and
+    /// partitions end here behind them.
+    pub(super) fn take_segment(
+        &mut self,
+        bytes: u64,
+        ends: &[u64; SLOTS],
+        landmarks: Vec<(usize, Landmark)>,
+    ) {
+        let Place { segment, .. } = self.end();
+        for (slot, landmark) in landmarks {
+            self.landmarks[slot].push(landmark);
+        }
+        self.ends = *ends;
+        self.journal_bytes += bytes;
+        self.segments[segment] += bytes;
     }
 
     /// The block at `place`, or at the start of the next segment if that one is read to its end;

@@ -6,6 +6,7 @@
 //!                                                                              └─▶ readers wake
 //! DIR/FORMAT   version and salt      DIR/LOCK   pid of the writer
 //! DIR/00000000.journal, …            blocks, in sequence; never changed, never deleted
+//! DIR/00000000.sealed, …             what a scan of a full one finds; may be missing
 //! ```
 //!
 //! - Nothing is published or answered as durable before its block is synced.
@@ -23,6 +24,7 @@ mod lock;
 mod open;
 mod reader;
 mod recovery;
+mod sealed;
 mod segment;
 mod varint;
 mod writer;

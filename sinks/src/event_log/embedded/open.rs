@@ -119,7 +119,11 @@ impl FileLog {
             Some(salt) => salt,
             None => format::create(dir, &disk)?,
         };
-        let (durable, Tail { sequence, appended_at, torn }) = recovery::recover(dir, salt)?;
+        let (durable, tail) = recovery::recover(dir, salt)?;
+        let Tail { sequence, appended_at, torn, unsealed } = tail;
+        for (segment, seal) in unsealed {
+            seal.write_or_warn(dir, segment, salt);
+        }
         let end = durable.end();
         if torn {
             let file = segment::path(dir, end.segment);

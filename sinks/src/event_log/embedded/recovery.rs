@@ -1,4 +1,5 @@
-//! Reads the journal when it is opened and decides how it ends.
+//! Reads the journal when it is opened and decides how it ends. Of a segment with a
+//! [seal](super::sealed) only that is read.
 //!
 //! A block is begun when all before it are synced, so at most the last one is unfinished, and
 //! nobody was told that it is durable. It is *torn* if what is there can be the work of a write cut
@@ -7,6 +8,7 @@
 
 use super::block::{ALIGN, Header, SECTOR, checksum, zero_sectors};
 use super::durable::{Durable, Place};
+use super::sealed::Seal;
 use super::{OpenError, segment};
 use schemas::time::Timestamp;
 use std::fs::File;
@@ -25,12 +27,15 @@ pub(super) struct Tail {
     pub(super) appended_at: Timestamp,
     /// Whether something lies behind the end that was never acknowledged.
     pub(super) torn: bool,
+    /// Full segments without a seal, and what it would be.
+    pub(super) unsealed: Vec<(usize, Seal)>,
 }
 
 impl Tail {
     /// That of an empty journal.
     pub(super) const fn begin() -> Self {
-        Self { sequence: 0, appended_at: Timestamp::MIN, torn: false }
+        let unsealed = Vec::new();
+        Self { sequence: 0, appended_at: Timestamp::MIN, torn: false, unsealed }
     }
 }
 
@@ -44,9 +49,12 @@ enum Stop {
     Damaged { byte: u64, detail: String },
 }
 
-struct Segment {
-    file: File,
-    bytes: u64,
+/// A segment's file.
+pub(super) struct Segment {
+    /// Open for reading.
+    pub(super) file: File,
+    /// Its length.
+    pub(super) bytes: u64,
 }
 
 /// Reads all segments of `dir`: what is durable, and how it ends.
@@ -67,8 +75,13 @@ pub(super) fn extend(
     tail.torn = false;
     let count = segment::count(dir)?;
     let first = durable.end().segment;
+    let mut sealed = true;
     for number in first..count {
         if number > first {
+            if !sealed {
+                let seal = Seal::of_last(durable, tail.sequence, tail.appended_at);
+                tail.unsealed.push((number - 1, seal));
+            }
             durable.begin_segment();
         }
         let path = segment::path(dir, number);
@@ -76,6 +89,12 @@ pub(super) fn extend(
         let file = File::open(&path).map_err(at)?;
         let bytes = file.metadata().map_err(at)?.len();
         let segment = Segment { file, bytes };
+        let is_full = number + 1 < count && durable.end().byte == 0;
+        let seal = if is_full { Seal::read(dir, number, salt) } else { None };
+        sealed = seal.is_some_and(|seal| seal.take(&segment, salt, durable, tail));
+        if sealed {
+            continue;
+        }
         let damaged = |byte, detail| OpenError::Damaged { file: path.clone(), byte, detail };
         match scan(&segment, salt, durable, tail).map_err(at)? {
             Stop::Clean => {}

@@ -6,6 +6,7 @@
 
 use super::block::{self, Block, Making};
 use super::journal::{AddError, Journal};
+use super::sealed::Seal;
 use super::{Shared, locked};
 use crate::clock::Clock;
 use crate::event_log::append::{content_bytes, not_appended, refuse_size};
@@ -153,8 +154,15 @@ impl Writer {
     /// Makes these appends durable as one block and publishes them. Answers the ends before it.
     fn commit(&mut self, appends: &[Append], shared: &Shared) -> Result<Ends, AddError> {
         if self.journal.is_full() {
+            let full = self.journal.end().segment;
             self.journal.begin_segment()?;
-            locked(&shared.durable).begin_segment();
+            let seal = {
+                let mut durable = locked(&shared.durable);
+                let seal = Seal::of_last(&durable, self.sequence, self.appended_at);
+                durable.begin_segment();
+                seal
+            };
+            seal.write_or_warn(&shared.dir, full, shared.salt);
         }
         let ends = *locked(&shared.durable).ends();
         self.appended_at = self.appended_at.max(self.clock.now());

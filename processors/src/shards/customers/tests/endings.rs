@@ -14,6 +14,7 @@ use schemas::events::customer_actions::{
 use schemas::events::lines::OrderLine;
 use schemas::events::payment_requests::PaymentVerb;
 use schemas::id::{CustomerId, KeyHash, OrderId, PaymentMethod, ProductId, RegionId, action_id};
+use schemas::limits::SETTLED_KEPT_MS;
 use schemas::money::Currency;
 use schemas::time::Timestamp;
 use sinks::view_store::rows::OrderState;
@@ -29,6 +30,8 @@ enum Step {
     Declined,
     /// Time passes the deadline, or goes on.
     Expired,
+    /// All stands still for so long that what is settled is past.
+    Paused,
     Cancelled,
     /// The provider takes the money without being asked.
     Captured,
@@ -202,6 +205,10 @@ impl World {
                 self.now = self.now.plus_ms(TIMEOUT_MS);
                 return None;
             }
+            Step::Paused => {
+                self.now = self.now.plus_ms(SETTLED_KEPT_MS);
+                return None;
+            }
             Step::Adjusted => {
                 self.shop.products.adjustments.push((product(0), 2));
                 return None;
@@ -260,10 +267,13 @@ impl World {
     fn key(&self) -> String {
         let orders = &self.shop.shards[0].orders;
         let order = orders.find(order()).map(|at| format!("{:?}", orders.get(at).order));
+        let past: Vec<_> = self.shop.shards[0].past.iter().collect();
         let World { provider, now, state, left, .. } = self;
         let products = &self.shop.products;
         let letters = &self.shop.left;
-        format!("{order:?} {products:?} {letters:?} {provider:?} {now:?} {state:?} {left:?}")
+        format!(
+            "{order:?} {products:?} {letters:?} {provider:?} {now:?} {state:?} {left:?} {past:?}"
+        )
     }
 
     /// Lets time pass until nothing moves, then looks at what is held and kept.
@@ -355,6 +365,23 @@ fn captures_before_authorizations_adjustments_and_rivals_end_well() {
         (Step::Cancelled, 1),
         (Step::Adjusted, 1),
         (Step::SoldOut, 1),
+        (Step::AnsweredAgain, 1),
+    ];
+    for (lines, slow) in [(1, 0), (2, 0), (2, 6)] {
+        let states = walk(&World::new(lines, slow, &left), 2);
+        println!("{lines} lines, slow {slow}: {states} states");
+        assert!(states > 200, "{states}");
+    }
+}
+
+#[test]
+fn whatever_comes_of_an_order_that_is_past_ends_well() {
+    let left = [
+        (Step::Authorized, 2),
+        (Step::Captured, 1),
+        (Step::Declined, 1),
+        (Step::Cancelled, 1),
+        (Step::Paused, 2),
         (Step::AnsweredAgain, 1),
     ];
     for (lines, slow) in [(1, 0), (2, 0), (2, 6)] {

@@ -15,6 +15,7 @@ use super::super::{Decided, Out};
 use super::Customers;
 use doubles::ProductsDouble;
 use machines::message::{Cause, Context, CustomerMessage, ToCustomer};
+use machines::rules::Rules;
 use schemas::events::Event;
 use schemas::id::EventId;
 use schemas::time::Timestamp;
@@ -32,9 +33,11 @@ struct Shop {
     products: ProductsDouble,
     sweep_cap: usize,
     epoch: u64,
+    before: Timestamp,
     offset: u64,
     left: Vec<ToCustomer>,
     digest: u64,
+    late: u64,
 }
 
 impl Shop {
@@ -44,8 +47,18 @@ impl Shop {
     }
 
     fn of(shards: Vec<Customers>, products: ProductsDouble) -> Self {
-        let (epoch, offset, left, digest) = (0, 0, Vec::new(), 0);
-        Self { shards, products, sweep_cap: usize::MAX, epoch, offset, left, digest }
+        let (epoch, before, offset, left, digest) = (0, Timestamp::MIN, 0, Vec::new(), 0);
+        Self {
+            shards,
+            products,
+            sweep_cap: usize::MAX,
+            epoch,
+            before,
+            offset,
+            left,
+            digest,
+            late: 0,
+        }
     }
 
     /// One epoch with these records, in their order on the log. Shards see each round in turn;
@@ -53,6 +66,7 @@ impl Shop {
     fn decide(&mut self, now: Timestamp, records: Vec<Event>) -> Vec<Decided> {
         self.epoch += 1;
         let context = self.context(now);
+        self.before = now;
         let mut inbox = std::mem::take(&mut self.left);
         for event in records {
             self.offset += 1;
@@ -78,6 +92,7 @@ impl Shop {
                 }
                 shard.end_round(&context, &mut out);
                 self.digest = self.digest.wrapping_add(out.digest);
+                self.late += out.late;
                 events.append(&mut out.events);
                 sent.append(&mut out.messages);
             }
@@ -101,7 +116,8 @@ impl Shop {
     }
 
     fn context(&self, now: Timestamp) -> Context {
-        Context { epoch: self.epoch, now, deadline: now.plus_ms(TIMEOUT_MS) }
+        let (deadline, rules) = (now.plus_ms(TIMEOUT_MS), Rules::NEWEST);
+        Context { epoch: self.epoch, now, before: self.before, deadline, rules }
     }
 
     /// All state, however many shards hold it.

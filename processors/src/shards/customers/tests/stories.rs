@@ -4,10 +4,13 @@ use super::doubles::{ProductsDouble, Shelf};
 use super::{Shop, TIMEOUT_MS};
 use schemas::events::Event;
 use schemas::events::customer_actions::{
-    CartItemAddRequested, CartItemSetRequested, CheckoutRequested, IdempotencyKey,
+    CancellationRequested, CartItemAddRequested, CartItemSetRequested, CheckoutRequested,
+    IdempotencyKey,
 };
 use schemas::events::lines::OrderLine;
+use schemas::events::orders::Reason;
 use schemas::id::{ActionId, CustomerId, KeyHash, OrderId, PaymentMethod, ProductId, RegionId};
+use schemas::limits::SETTLED_KEPT_MS;
 use schemas::money::Currency;
 use schemas::time::Timestamp;
 
@@ -70,6 +73,58 @@ fn a_sweep_takes_so_many_of_each_group_and_keeps_the_rest() {
     assert_eq!(cancelled(&mut shop, due.plus_ms(1), Vec::new()), [(7, 3)]);
     assert_eq!(shop.shards[0].next_deadline(), None);
     assert_eq!(cancelled(&mut shop, due.plus_ms(2), Vec::new()), []);
+}
+
+#[test]
+fn a_settled_order_behind_those_that_a_sweep_takes_is_not_overdue() {
+    let mut shop = shop();
+    shop.sweep_cap = 1;
+    let orders = [(7, 1), (7, 2)].map(|(group, nth)| checkout(group, nth, 1));
+    shop.decide(NOW, orders.to_vec());
+    let cancel = CancellationRequested {
+        action_id: ActionId::new(7, [9; 16]),
+        order_id: OrderId::new(7, [2; 16]),
+        idempotency_key: IdempotencyKey::Hash(KeyHash([9, 9])),
+        reason: "changed my mind".to_owned(),
+    };
+    assert_eq!(cancelled(&mut shop, NOW.plus_ms(1), vec![cancel.into()]), [(7, 2)]);
+    let due = NOW.plus_ms(TIMEOUT_MS);
+    assert_eq!(shop.shards[0].next_deadline(), Some(due));
+    assert_eq!(cancelled(&mut shop, due, Vec::new()), [(7, 1)]);
+    assert_eq!(shop.shards[0].next_deadline(), None);
+}
+
+/// Settled at one time, each of its repetitions finds it until the week is over, and what is left of
+/// it for ever.
+#[test]
+fn a_settled_order_is_the_same_order_for_ever() {
+    let mut shop = shop();
+    let (order, late) = (OrderId::new(7, [1; 16]), |shop: &Shop| shop.late);
+    let cancel = |nth: u8| {
+        Event::from(CancellationRequested {
+            action_id: ActionId::new(7, [nth; 16]),
+            order_id: order,
+            idempotency_key: IdempotencyKey::Hash(KeyHash([nth.into(), 9])),
+            reason: "changed my mind".to_owned(),
+        })
+    };
+    shop.decide(NOW, vec![checkout(7, 1, 1)]);
+    assert_eq!(cancelled(&mut shop, NOW, vec![cancel(1)]), [(7, 1)]);
+    let over = NOW.plus_ms(SETTLED_KEPT_MS);
+    for (number, now, places) in
+        [(2, over.plus_ms(-1), "placed"), (3, over, "placed"), (4, over, "past")]
+    {
+        let decided = shop.decide(now, vec![checkout(7, 1, 1), cancel(number)]);
+        let refused = decided.iter().map(|decided| match &decided.event {
+            Event::CustomerActionRejected(event) => (event.customer_id, event.reason),
+            other => panic!("{other:?} when it is {places}"),
+        });
+        let customer = CustomerId::parse("ann").expect("legal");
+        assert_eq!(refused.collect::<Vec<_>>(), [(customer, Reason::IllegalState)]);
+        assert_eq!(late(&shop), if places == "past" { 2 } else { 0 });
+        let lines = shop.dump().iter().filter(|line| line.starts_with("past ")).count();
+        assert_eq!(lines, usize::from(places == "past"));
+    }
 }
 
 #[test]

@@ -7,9 +7,11 @@ use super::laws::{Script, Shown, history, play, shown, shown_of};
 use super::shop;
 use crate::checkpoints::snapshot::{EVERYONE, Kind, Snapshot};
 use crate::shards::Out;
+use crate::shards::saved::Saved as Entry;
 use machines::message::{Place, ProductMessage, SortKey, ToProduct};
 use proptest::prelude::*;
 use schemas::id::{OrderId, ProductId};
+use schemas::time::Timestamp;
 use std::collections::BTreeMap;
 
 /// What all checkpoints so far say: by kind and key, the key group and the value.
@@ -33,10 +35,13 @@ fn loaded(saved: &Saved, seed: u64, peers: usize) -> Vec<Products> {
         let mut shard = Products::new(seed, index, peers);
         for (key, (group, value)) in saved {
             if *group == EVERYONE || usize::from(*group) % peers == index {
-                shard.load(Kind::from_number(key[0]).unwrap(), value).unwrap();
+                let kind = Kind::from_number(key[0]).unwrap();
+                let entry = Entry::read(kind, value).unwrap();
+                let Entry::Products(saved) = entry else { panic!("{entry:?}") };
+                shard.load(saved);
             }
         }
-        shard.end_load();
+        shard.end_load(Timestamp::MIN);
         shard.keep_changes();
         shard
     };

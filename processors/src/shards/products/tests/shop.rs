@@ -3,6 +3,7 @@
 use super::super::Products;
 use crate::shards::{Decided, Out};
 use machines::message::{Cause, Context, Place, ProductMessage, Reserve, ToCustomer, ToProduct};
+use machines::rules::Rules;
 use schemas::events::Event;
 use schemas::events::customer_actions::IdempotencyKey;
 use schemas::events::product_actions::{
@@ -28,7 +29,9 @@ pub(super) fn message(offset: u64, body: ProductMessage) -> ToProduct {
 }
 
 pub(super) fn context(epoch: u64, now: i64) -> Context {
-    Context { epoch, now: Timestamp(now), deadline: Timestamp(now + TIMEOUT_MS) }
+    let deadline = Timestamp(now + TIMEOUT_MS);
+    let now = Timestamp(now);
+    Context { epoch, now, before: now, deadline, rules: Rules::NEWEST }
 }
 
 /// Applies one message; what came of it.

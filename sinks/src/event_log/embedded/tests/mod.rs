@@ -3,6 +3,7 @@
 mod damage;
 mod disk;
 mod follow;
+mod sealed;
 
 use super::journal::Disk;
 use super::*;
