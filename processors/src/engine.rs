@@ -189,6 +189,17 @@ impl Engine {
         self.end()
     }
 
+    /// The same, of all processes of a mesh.
+    #[cfg(test)]
+    pub(crate) fn stop_all_with_dump(engines: Vec<Self>) -> Result<Vec<Vec<u8>>, Failure> {
+        for engine in &engines {
+            engine.handle.hub.lock().dump = true;
+        }
+        engines.iter().for_each(|engine| engine.handle.stop());
+        let ended: Result<Vec<_>, _> = engines.into_iter().map(|mut engine| engine.end()).collect();
+        Ok(ended?.concat())
+    }
+
     fn end(&mut self) -> Result<Vec<Vec<u8>>, Failure> {
         self.handle.stop();
         let started = match self.running.take() {
@@ -252,12 +263,12 @@ impl Handle {
         Status::of(&self.hub.lock())
     }
 
-    /// Blocks until it leads, or follows who leads.
+    /// Blocks until it leads, or follows who leads, and all of its mesh are there.
     ///
     /// # Errors
     /// It failed or was stopped before.
     pub fn wait_ready(&self) -> Result<(), Failure> {
-        self.wait(|state| state.standing.not_ready().is_none())
+        self.wait(|state| state.standing.not_ready().is_none() && state.waits_for.is_empty())
     }
 
     /// Blocks until its claim is in force, or is not any more.
@@ -274,6 +285,12 @@ impl Handle {
         // With the lock, so that nobody is between looking and waiting.
         let _state = self.hub.lock();
         self.hub.notify();
+    }
+
+    /// Blocks until this is so.
+    #[cfg(test)]
+    pub(crate) fn wait_until(&self, done: impl Fn(&State) -> bool) -> Result<(), Failure> {
+        self.wait(done)
     }
 
     /// Blocks until it stands so.

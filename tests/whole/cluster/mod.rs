@@ -5,6 +5,7 @@ mod apart;
 mod letters;
 mod load;
 mod log;
+mod mesh;
 mod refused;
 mod same_history;
 mod stopping;

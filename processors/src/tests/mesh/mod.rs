@@ -1,6 +1,10 @@
 //! Several processes of one mesh, in one test process: each with a hub of its own, real sockets
 //! between them, and one log under all.
 
+mod checkpoints;
+mod hangs;
+mod road;
+
 use super::determinism::{AS_WRITTEN, SEED, STEPS, outputs, replay, written};
 use super::history::steps;
 use super::process::EPOCHS;
@@ -32,22 +36,33 @@ fn open(dir: &Path) -> Arc<dyn EventLog> {
     Arc::new(FileLog::open(&dir.join("log"), clock, Durability::NotDurable).unwrap())
 }
 
-/// Starts a process at this place; the first of them publishes.
-fn start(log: &Arc<dyn EventLog>, plan: Plan, socket: TcpListener) -> Engine {
+/// What a process works on that has this log and no more.
+fn on(log: &Arc<dyn EventLog>) -> Parts {
     let (log, schemas, clock) = (Arc::clone(log), Schemas::embedded(), Clock::system());
-    let parts = Parts { log, views: None, schemas, checkpoints: None, clock };
-    let settings = Settings { reservation_timeout_ms: 1 };
-    let options = Options { workers: plan.workers, settings, hash_seed: 3, role: Role::Replays };
-    Engine::start_in(Arc::new(Mesh::over(plan, socket).unwrap()), &parts, options).unwrap()
+    Parts { log, views: None, schemas, checkpoints: None, clock }
 }
 
-/// Starts all of them, and waits until all have replayed the log.
-fn replayed(log: &Arc<dyn EventLog>, processes: usize, workers: usize) -> Vec<Engine> {
-    let end = log.ends(&[EPOCHS]).unwrap()[0];
-    let (plan, sockets) = planned(processes, workers);
+/// Starts a process at this place; the first of them publishes.
+fn start(parts: &Parts, plan: Plan, socket: TcpListener) -> Engine {
+    let settings = Settings { reservation_timeout_ms: 1 };
+    let options = Options { workers: plan.workers, settings, hash_seed: 3, role: Role::Replays };
+    Engine::start_in(Arc::new(Mesh::over(plan, socket).unwrap()), parts, options).unwrap()
+}
+
+/// Starts all of them, each on its parts.
+fn start_all(
+    (plan, sockets): (Plan, Vec<TcpListener>),
+    parts: impl Fn(usize) -> Parts,
+) -> Vec<Engine> {
     let places = sockets.into_iter().enumerate();
     let at = |index| Plan { index, ..plan.clone() };
-    let engines: Vec<_> = places.map(|(index, socket)| start(log, at(index), socket)).collect();
+    places.map(|(index, socket)| start(&parts(index), at(index), socket)).collect()
+}
+
+/// The same, on this log alone, and waits until all have replayed it.
+fn replayed(log: &Arc<dyn EventLog>, processes: usize, workers: usize) -> Vec<Engine> {
+    let engines = start_all(planned(processes, workers), |_| on(log));
+    let end = log.ends(&[EPOCHS]).unwrap()[0];
     engines.iter().for_each(|engine| engine.wait_replayed(end).unwrap());
     engines
 }
@@ -97,17 +112,17 @@ fn a_stranger_is_told_what_differs_and_disturbs_nobody() {
     let member = Plan { index: 1, ..plan.clone() };
     let other = Plan { cluster: "other".to_owned(), ..member.clone() };
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    let head = start(&log, plan.clone(), sockets.remove(0));
+    let head = start(&on(&log), plan.clone(), sockets.remove(0));
     let waits = |engine: &Engine, said: &str| {
         engine.wait_until(|state| state.waits_for.iter().any(|host| host.contains(said))).unwrap();
     };
     waits(&head, &plan.hosts[1]);
-    let stranger = start(&log, other, socket);
+    let stranger = start(&on(&log), other, socket);
     waits(&stranger, "which refuses this process: its log is other, here it is test");
     let status = head.status();
     assert_eq!(status.not_ready(), Some(format!("waits for {}", plan.hosts[1])));
     stranger.stop().unwrap();
-    let member = start(&log, member, sockets.remove(0));
+    let member = start(&on(&log), member, sockets.remove(0));
     head.wait_replayed(end).unwrap();
     member.wait_replayed(end).unwrap();
 }
