@@ -152,6 +152,18 @@ pub(crate) struct Lead {
     pub(crate) take_over: bool,
 }
 
+/// A process's place in a mesh of several.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Place {
+    /// The processes that decide together, each with `--workers`: `h0:7000,h1:7000`, the same words
+    /// for all of them. The first plans and publishes. Without it this process decides alone.
+    #[arg(long, env = "WATERMART_HOSTS", value_delimiter = ',', requires = "host_index")]
+    pub(crate) hosts: Vec<String>,
+    /// Which of the hosts this process is; the first is 0.
+    #[arg(long, env = "WATERMART_HOST_INDEX", requires = "hosts")]
+    pub(crate) host_index: Option<usize>,
+}
+
 /// Who may send webhooks.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Webhooks {
@@ -219,6 +231,8 @@ pub(crate) struct Process {
     /// A hot standby: leads when nobody has for 1 s; without it a process that follows waits 3 s.
     #[arg(long, env = "WATERMART_FOLLOW", conflicts_with = "take_over")]
     pub(crate) follow: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) webhooks: Webhooks,
     #[command(flatten)]

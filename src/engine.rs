@@ -8,6 +8,7 @@ use processors::checkpoints::pace::Kept;
 use processors::engine::{Held, Options, Parts, Role};
 use processors::failure::Failure as EngineFailure;
 use processors::invariants::Count;
+use processors::mesh::Mesh;
 use processors::standing::Standing;
 use processors::start::Took;
 use processors::supervisor::{OpenGateway, Report, Supervisor, Supplies};
@@ -19,9 +20,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Starts an engine that may lead, or, where others share the log, `stands_by`. It writes `views`,
-/// if the process has any; its payments are asked for, and their webhooks come in, through what is
-/// opened by `gateway`.
+/// Starts an engine that may lead, or, where others share the log, `stands_by`; in a `mesh` if the
+/// process has a place in one. It writes `views`, if the process has any; its payments are asked
+/// for, and their webhooks come in, through what is opened by `gateway`.
 ///
 /// # Errors
 /// It does not start.
@@ -29,7 +30,7 @@ pub(crate) fn lead(
     opened: &Opened,
     data: &Path,
     (work, lead): (&Work, &Lead),
-    stands_by: Role,
+    (stands_by, mesh): (Role, Option<Arc<Mesh>>),
     views: Option<Arc<dyn ViewStore>>,
     gateway: OpenGateway,
 ) -> Result<Supervisor, Failure> {
@@ -39,7 +40,7 @@ pub(crate) fn lead(
     let role_again = if opened.source.is_exclusive() { Role::Leads } else { stands_by };
     let takes_over = lead.take_over && !opened.source.is_exclusive();
     let role = if takes_over { Role::TakesOver } else { role_again };
-    start(opened, data, work, views, (role, role_again, settings), gateway)
+    start((opened, mesh), data, work, views, (role, role_again, settings), gateway)
 }
 
 /// Starts an engine that follows and writes `views`.
@@ -55,11 +56,12 @@ pub(crate) fn follow(
     // Of no consequence: settings are in force by a claim, which this one never makes.
     let settings = Settings { reservation_timeout_ms: 1 };
     let never = Box::new(|| unreachable!("it never leads"));
-    start(opened, data, work, Some(views), (Role::Follows, Role::Follows, settings), never)
+    let roles = (Role::Follows, Role::Follows, settings);
+    start((opened, None), data, work, Some(views), roles, never)
 }
 
 fn start(
-    opened: &Opened,
+    (opened, mesh): (&Opened, Option<Arc<Mesh>>),
     data: &Path,
     work: &Work,
     views: Option<Arc<dyn ViewStore>>,
@@ -69,13 +71,15 @@ fn start(
     let Opened { clock, schemas, source, .. } = opened;
     let open = if role.may_lead() { LogSource::for_engine } else { LogSource::to_read };
     let (schemas, clock, source) = (schemas.clone(), clock.clone(), source.clone());
-    let checkpoints = parts::checkpoints(work, data)?;
+    let keeps = mesh.as_ref().is_none_or(|mesh| mesh.is_head());
+    let checkpoints = parts::checkpoints(work, data, keeps)?;
     let checkpoints = checkpoints.map(|store| (store, work.checkpoint_interval));
     let parts = Parts { log: open(&source)?.log, views, schemas, checkpoints, clock };
     let hash_seed = std::process::id().into();
     let options = Options { workers: work.workers.into(), settings, hash_seed, role };
     let reopen = Box::new(move || open(&source).map(|open| open.log).map_err(again));
-    Supervisor::start(Supplies { parts, options, role_again, reopen, gateway }).map_err(failure)
+    Supervisor::start(Supplies { parts, options, mesh, role_again, reopen, gateway })
+        .map_err(failure)
 }
 
 /// Why a part could not be opened again, as an engine's failure.

@@ -14,6 +14,7 @@ mod ingest;
 mod last_words;
 mod load;
 mod log;
+mod mesh;
 mod parts;
 mod payments;
 mod process;

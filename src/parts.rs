@@ -128,11 +128,13 @@ pub(crate) fn views(views: &Views, data: &Path) -> Result<Arc<EmbeddedViews>, Fa
 pub(crate) fn checkpoints(
     work: &Work,
     data: &Path,
+    keeps: bool,
 ) -> Result<Option<Arc<CheckpointStore>>, Failure> {
     let store = match work.checkpoints_url.as_str() {
         "none:" => return Ok(None),
         "embedded:" => CheckpointStore::open_folder(&data.join("checkpoints")),
-        url => CheckpointStore::open(url),
+        url if keeps => CheckpointStore::open(url),
+        url => CheckpointStore::open_to_read(url),
     };
     store.map(|store| Some(Arc::new(store))).map_err(|error| match error {
         error @ CheckpointsError::InUse(_) => Failure::InUse(error.to_string()),

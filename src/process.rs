@@ -1,12 +1,13 @@
 //! `watermart process`: decides what is on the log, and has payments asked for. Of several, one
 //! leads; the others follow, ready to take over. Nobody reads views here, so none are written.
+//! Several may be one mesh, which leads or follows as one.
 
 use crate::cli::{self, Global};
 use crate::exit::Failure;
 use crate::log::LogSource;
 use crate::parts::Opened;
 use crate::serving::{self, Service};
-use crate::{engine, last_words, payments};
+use crate::{engine, last_words, mesh, payments};
 use axum::Router;
 use edge::front::front;
 use processors::engine::Role;
@@ -40,15 +41,18 @@ impl Process {
     fn open(flags: &cli::Process, data: &Path, runtime: &Runtime) -> Result<Self, Failure> {
         let opened =
             Opened::open(&flags.outside, data, LogSource::find_shared, LogSource::for_callers)?;
+        let mesh = mesh::listen(&flags.place, &flags.work, flags.outside.log_url.namespace())?;
+        let is_head = mesh.as_ref().is_none_or(|mesh| mesh.is_head());
         let secrets = payments::secrets(&flags.webhooks, data)?;
         let handle = runtime.handle().clone();
         let gateway = payments::opener(flags.lead.payments_url, data, &opened, &secrets, handle);
         let stands_by = if flags.follow { Role::StandsByHot } else { Role::StandsBy };
         let how = (&flags.work, &flags.lead);
-        let engine = engine::lead(&opened, data, how, stands_by, None, gateway)?;
+        let engine = engine::lead(&opened, data, how, (stands_by, mesh), None, gateway)?;
         let log_status = opened.log_status(&flags.outside);
         let Opened { clock, log, .. } = opened;
-        let status = engine::status(&engine, flags.work.workers, "standing by", log_status);
+        let following = if is_head { "standing by" } else { "member of a mesh" };
+        let status = engine::status(&engine, flags.work.workers, following, log_status);
         let running = Running::new(Arc::clone(&log), clock, Arc::new(status));
         Ok(Self { log, engine, running })
     }

@@ -52,7 +52,7 @@ impl Shop {
         let gateway = payments::opener(up.lead.payments_url, data, &opened, &secrets, handle);
         let written = Some(Arc::clone(&views));
         let how = (&up.work, &up.lead);
-        let engine = engine::lead(&opened, data, how, Role::StandsBy, written, gateway)?;
+        let engine = engine::lead(&opened, data, how, (Role::StandsBy, None), written, gateway)?;
         let log_status = opened.log_status(&up.outside);
         let Opened { clock, schemas, log, .. } = opened;
         let codec = schemas.codec;

@@ -7,14 +7,16 @@
 //!            |done                                        |done
 //!            +------------------> probe <-----------------+
 //! ```
+//!
+//! In a mesh of several processes the workers of the others send what they did in an epoch to worker
+//! 0, by a dataflow of its own; and worker 0 tells all of them which epochs are saved behind.
 
 use crate::checkpoints::restored::Restored;
 use crate::checkpoints::snapshot::Snapshot;
-use crate::epoch::EpochInput;
+use crate::epoch::{EpochInput, Part};
 use crate::failure::Failure;
 use crate::hub::Hub;
-use crate::operator::{Batch, Desk, ROUNDS, Spares, keyed};
-use crate::sabotage::Faults;
+use crate::operator::{Batch, Desk, Marker, ROUNDS, Spares, keyed};
 use crate::shards::customers::Customers;
 use crate::shards::products::Products;
 use crate::shards::saved::Saved;
@@ -25,6 +27,9 @@ use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::generic::Operator;
+use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::operators::{Concat, ConnectLoop, Feedback, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle};
 use timely::worker::Worker;
@@ -32,7 +37,9 @@ use timely::worker::Worker;
 /// Key groups that are read and not taken in yet.
 const GROUPS_AHEAD: usize = 16;
 
-type Opens = InputHandle<u64, CapacityContainerBuilder<Vec<u64>>>;
+type Input<T> = InputHandle<u64, CapacityContainerBuilder<Vec<T>>>;
+/// An epoch, the worker, and what it did.
+type Told = (u64, usize, Part);
 
 /// How long a worker sleeps at most when nobody wakes it: a bound, not a rhythm.
 const PARK_MAX: Duration = Duration::from_secs(1);
@@ -40,19 +47,43 @@ const PARK_MAX: Duration = Duration::from_secs(1);
 /// One worker's end of the dataflow.
 struct Mesh {
     desk: Rc<RefCell<Desk>>,
-    opens: Opens,
+    opens: Input<Marker>,
     probe: ProbeHandle<u64>,
+    beyond: Option<Beyond>,
+}
+
+/// What goes from process to process beside the loop's messages.
+struct Beyond {
+    /// From worker 0 to all.
+    saves: Input<Marker>,
+    /// From the workers of other processes to worker 0.
+    parts: Input<Told>,
+    /// Whether this worker's process is the head.
+    is_head: bool,
+    index: usize,
 }
 
 impl Mesh {
-    fn build(worker: &mut Worker, shards: &Shards, faults: Faults, first_epoch: u64) -> Self {
+    fn build(worker: &mut Worker, shards: &Shards, hub: &Arc<Hub>, first_epoch: u64) -> Self {
         let Shards { customers, products } = shards;
+        let faults = hub.faults.clone();
         let desk = Rc::new(RefCell::new(Desk { faults, ..Desk::default() }));
-        let mut opens = Opens::new();
+        let mut opens = Input::new();
+        let share = hub.lock().share;
+        let mut beyond = (share.workers < share.peers).then(|| Beyond {
+            saves: Input::new(),
+            parts: Input::new(),
+            is_head: share.is_head(),
+            index: worker.index(),
+        });
         let probe = ProbeHandle::new();
         worker.dataflow::<u64, _, _>(|scope| {
-            let to_customers = opens.to_stream(scope);
-            let to_products = opens.to_stream(scope);
+            let mut to_customers = opens.to_stream(scope);
+            let mut to_products = opens.to_stream(scope);
+            if let Some(beyond) = &mut beyond {
+                to_customers = to_customers.concat(beyond.saves.to_stream(scope).broadcast());
+                to_products = to_products.concat(beyond.saves.to_stream(scope).broadcast());
+            }
             let (handle, replies) = scope.feedback::<Vec<Batch<ToCustomer>>>(1);
             let (told, asked) = (Spares::default(), Spares::default());
             let spares = (Rc::clone(&told), Rc::clone(&asked));
@@ -70,14 +101,24 @@ impl Mesh {
             customers_done.concat(products_done).probe_with(&probe);
         });
         opens.advance_to(first_epoch * ROUNDS);
-        Self { desk, opens, probe }
+        if let Some(beyond) = &mut beyond {
+            beyond.saves.advance_to(first_epoch * ROUNDS);
+            beyond.gather(worker, hub);
+        }
+        Self { desk, opens, probe, beyond }
     }
 
     fn open(&mut self, input: EpochInput) {
         let epoch = input.context.epoch;
         debug_assert_eq!(*self.opens.time(), epoch * ROUNDS, "epochs are opened one by one");
+        if let Some(beyond) = &mut self.beyond {
+            if input.save && beyond.index == 0 {
+                beyond.saves.send(Marker::Saves(epoch));
+            }
+            beyond.saves.advance_to((epoch + 1) * ROUNDS);
+        }
         self.desk.borrow_mut().epochs.insert(epoch, input);
-        self.opens.send(epoch);
+        self.opens.send(Marker::Opens(epoch));
         self.opens.advance_to((epoch + 1) * ROUNDS);
     }
 
@@ -86,6 +127,32 @@ impl Mesh {
         let epoch = *self.desk.borrow().epochs.keys().next()?;
         (!self.probe.less_equal(&(epoch * ROUNDS + ROUNDS - 1))).then_some(epoch)
     }
+}
+
+impl Beyond {
+    /// Adds what brings the parts of other processes to the hub of the head.
+    fn gather(&mut self, worker: &mut Worker, hub: &Arc<Hub>) {
+        let hub = Arc::clone(hub);
+        worker.dataflow::<u64, _, _>(|scope| {
+            let to_head = Exchange::new(|_: &Told| 0);
+            self.parts.to_stream(scope).sink(to_head, "parts", move |(input, _)| {
+                input.for_each(|_, told: &mut Vec<Told>| {
+                    for (epoch, worker, part) in told.drain(..) {
+                        finish(&hub, epoch, worker, part);
+                    }
+                });
+            });
+        });
+    }
+}
+
+/// Hands over what a worker did in an epoch.
+fn finish(hub: &Hub, epoch: u64, worker: usize, part: Part) {
+    let finished = hub.lock().finish(epoch, worker, part);
+    if let Err(failure) = finished {
+        hub.fail(failure);
+    }
+    hub.notify();
 }
 
 /// One worker's state.
@@ -175,8 +242,10 @@ pub fn run(worker: &mut Worker, hub: &Arc<Hub>, hash_seed: u64) -> Vec<u8> {
     let shards = Shards::new(hash_seed, index, peers);
     let (restored, first_epoch, saves) = {
         let mut state = hub.lock();
-        state.register(index, std::thread::current());
-        (state.restored.clone(), state.finished + 1, state.checkpoints.are_made())
+        let place = index - state.share.first;
+        state.register(place, std::thread::current());
+        let saves = state.checkpoints.are_made() || state.checkpoints.keep_changes;
+        (state.restored.clone(), state.finished + 1, saves)
     };
     if let Some(restored) = restored {
         match shards.load(&restored, (index, peers)) {
@@ -190,14 +259,15 @@ pub fn run(worker: &mut Worker, hub: &Arc<Hub>, hash_seed: u64) -> Vec<u8> {
     if saves {
         shards.keep_changes();
     }
-    let mut mesh = Mesh::build(worker, &shards, hub.faults.clone(), first_epoch);
+    let mut mesh = Mesh::build(worker, &shards, hub, first_epoch);
     let _named = NameOnPanic { hub, applying: Rc::clone(&mesh.desk.borrow().applying) };
     drive(worker, hub, &mut mesh, index);
     if saves {
-        // What is left over is in the dataflow still, and in no shard.
+        // What is left over is in the dataflow still, and in no shard; what other processes save
+        // would not come here any more.
         let whole = {
             let state = hub.lock();
-            !state.failed() && state.left == 0
+            !state.failed() && state.left == 0 && mesh.beyond.is_none()
         };
         let snapshot = whole.then(|| shards.save());
         hub.lock().checkpoints.leave(snapshot);
@@ -211,12 +281,15 @@ pub fn run(worker: &mut Worker, hub: &Arc<Hub>, hash_seed: u64) -> Vec<u8> {
 
 /// Opens epochs and hands over what came of them, until there are no more.
 fn drive(worker: &mut Worker, hub: &Hub, mesh: &mut Mesh, index: usize) {
+    let first = hub.lock().share.first;
     loop {
         let (input, done) = {
             let mut state = hub.lock();
-            (state.take_epoch(index), state.worker_done())
+            (state.take_epoch(index - first), state.worker_done())
         };
         if done {
+            // What was sent last is on its way to other processes.
+            worker.step();
             return;
         }
         let busy = input.is_some();
@@ -229,16 +302,18 @@ fn drive(worker: &mut Worker, hub: &Hub, mesh: &mut Mesh, index: usize) {
             worker.step_or_park(Some(PARK_MAX));
         }
         while let Some(epoch) = mesh.finished() {
-            let part = {
+            let mut part = {
                 let mut desk = mesh.desk.borrow_mut();
                 desk.epochs.remove(&epoch);
                 desk.parts.remove(&epoch).expect("both operators have spoken")
             };
-            let finished = hub.lock().finish(epoch, index, part);
-            if let Err(failure) = finished {
-                hub.fail(failure);
+            if let Some(beyond) = mesh.beyond.as_mut().filter(|beyond| !beyond.is_head) {
+                beyond.parts.send((epoch, index, std::mem::take(&mut part)));
+                // What is sent leaves when its time is over, and at a step: before it sleeps.
+                beyond.parts.advance_to(epoch);
+                worker.step();
             }
-            hub.notify();
+            finish(hub, epoch, index, part);
         }
     }
 }

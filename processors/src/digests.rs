@@ -13,7 +13,8 @@ pub struct Digests {
     pub ours: BTreeMap<u64, [u64; OPERATORS]>,
     /// That plans carried for epochs not finished here yet.
     expected: BTreeMap<u64, [Option<u64>; OPERATORS]>,
-    /// Epochs up to here were not done here: what plans say of them is not compared.
+    /// Epochs up to here were not done here, or not by this process alone: what plans say of them
+    /// is not compared.
     pub from: u64,
 }
 
@@ -28,6 +29,9 @@ impl Digests {
         digests: [u64; OPERATORS],
         counts: &mut Counts,
     ) -> Result<(), Failure> {
+        if epoch <= self.from {
+            return Ok(());
+        }
         self.ours.insert(epoch, digests);
         self.compare(epoch, counts)
     }

@@ -12,36 +12,23 @@
 //! | schemas | asks what an unknown schema id stands for | the registry |
 //! | watch | looks whether epochs advance | a second |
 
-use crate::checkpoints::restored::Restored;
-use crate::checkpoints::{self, spawn_keeper};
-use crate::eras::Eras;
-use crate::failure::{End, Failure, outcome};
+use crate::failure::{End, Failure};
 use crate::hub::{Hub, State};
-use crate::inputs;
-use crate::invariants::watch;
-use crate::no_publisher;
-use crate::opener::Opener;
-use crate::plan::rules_of;
-use crate::planner::{Claim, Planner};
-use crate::publisher::Publisher;
-use crate::replay;
+use crate::launch::{Started, start_threads};
+use crate::mesh::Mesh;
 pub use crate::role::Role;
-use crate::start::Start;
 pub use crate::status::{Held, Status};
-use crate::threads::Threads;
 pub use crate::threads::{Workers, start_workers};
-use crate::unknown_schemas;
-use crate::views;
 use schemas::events::epochs::Settings;
 use schemas::id::EventId;
-use schemas::topic::{Topic, TopicPartition};
 use sinks::checkpoint_store::CheckpointStore;
 use sinks::clock::Clock;
 use sinks::event_log::EventLog;
 use sinks::schema_registry::Schemas;
-use sinks::view_store::{Mark, ViewStore};
+use sinks::view_store::ViewStore;
 use std::io::Read as _;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// What the engine works on.
@@ -75,10 +62,15 @@ pub struct Options {
 /// A running engine.
 pub struct Engine {
     handle: Handle,
-    threads: Threads,
-    workers: Option<Workers>,
-    /// The watch ends when this is gone.
-    watched: Option<mpsc::Sender<()>>,
+    running: Option<Running>,
+}
+
+/// Its threads.
+enum Running {
+    /// All of them.
+    Started(Started),
+    /// The one that waits for the other processes of a mesh, and starts them.
+    Gathers(JoinHandle<Result<Started, End>>),
 }
 
 impl Engine {
@@ -88,6 +80,29 @@ impl Engine {
     /// The log cannot be read, or a thread cannot be started.
     pub fn start(parts: &Parts, options: Options) -> Result<Self, Failure> {
         Self::start_over(parts, options, Hub::new(options.workers))
+    }
+
+    /// The same, in a mesh: it begins when all of its processes are there. Who is not the head
+    /// follows.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
+    pub fn start_in(mesh: Arc<Mesh>, parts: &Parts, options: Options) -> Result<Self, Failure> {
+        let role = if mesh.is_head() { options.role } else { Role::Follows };
+        let (hub, options) = (Hub::new(options.workers), Options { role, ..options });
+        hub.lock().share = mesh.share();
+        let (theirs, parts) = (Arc::clone(&hub), parts.clone());
+        let start = move || {
+            let started = start_threads(&parts, options, &theirs, Some(&mesh));
+            if let Err(End::Failed(failure)) = &started {
+                theirs.fail(failure.clone());
+            }
+            started
+        };
+        let thread = std::thread::Builder::new().name("mesh".to_owned()).spawn(start);
+        let thread = thread
+            .map_err(|error| Failure::Fault(format!("could not start the thread mesh: {error}")))?;
+        Ok(Self { handle: Handle { hub }, running: Some(Running::Gathers(thread)) })
     }
 
     /// The same, with faults.
@@ -104,48 +119,14 @@ impl Engine {
     }
 
     fn start_over(parts: &Parts, options: Options, hub: Arc<Hub>) -> Result<Self, Failure> {
-        let mut start = Start::begin(&parts.clock);
-        let claim_id = if options.role.may_lead() { Some(claim_id()?) } else { None };
-        let mark = parts.views.as_ref().map(|views| Arc::clone(&views.marks().borrow()));
-        let restored = checkpoints::restored(parts, mark.as_deref(), options.role)?;
-        let manifest = restored.as_ref().map(|restored| &restored.manifest);
-        let eras = Eras::read(parts.log.as_ref(), &parts.schemas.codec, manifest)?;
-        eras.check_stored(mark.as_deref(), manifest)?;
-        let in_force = manifest.and_then(|manifest| manifest.plans.in_force());
-        in_force.map_or(Ok(()), |force| rules_of(force.claim.rules_version).map(drop))?;
-        start.restored();
-        {
-            let mut state = hub.lock();
-            state.start = start;
-            if let Some(restored) = &restored {
-                state.go_on_behind(restored);
+        match start_threads(parts, options, &hub, None) {
+            Ok(started) => {
+                let running = Some(Running::Started(started));
+                Ok(Self { handle: Handle { hub }, running })
             }
-            if let Some((_, every)) = &parts.checkpoints {
-                let epoch = state.finished;
-                state.checkpoints.make(*every, parts.clock.elapsed(), epoch);
-            }
-            state.skips.extend(eras.skips());
-            state.own_claim = claim_id;
-            state.passive = options.role.stands_by();
-            state.muted = mark.is_none();
-            state.views_at = mark.as_ref().map_or((0, 0), |mark| (mark.era, mark.epoch));
+            Err(End::Failed(failure)) => Err(failure),
+            Err(End::Stopped) => Err(stopped()),
         }
-        let mut threads = Threads::over(Arc::clone(&hub));
-        let known = (mark.clone(), eras);
-        spawn_readers(&mut threads, parts, options.workers, known, restored.as_deref())?;
-        spawn_writers(&mut threads, parts, options.role, mark, restored.as_deref())?;
-        spawn_keeper(&mut threads, parts, options.role, restored.as_deref())?;
-        spawn_planner(&mut threads, parts, options, claim_id)?;
-        let (watched, stop) = mpsc::channel();
-        let clock = parts.clock.clone();
-        threads.spawn("watch", move |hub| {
-            watch::run(hub, &clock, &stop);
-            Ok(())
-        })?;
-        hub.lock().restored = restored;
-        let workers = start_workers(&hub, options.workers, options.hash_seed)?;
-        let handle = Handle { hub };
-        Ok(Self { handle, threads, workers: Some(workers), watched: Some(watched) })
     }
 
     /// Asks and stops it, from anywhere.
@@ -208,18 +189,46 @@ impl Engine {
         self.end()
     }
 
+    /// The same, of all processes of a mesh.
+    #[cfg(test)]
+    pub(crate) fn stop_all_with_dump(engines: Vec<Self>) -> Result<Vec<Vec<u8>>, Failure> {
+        for engine in &engines {
+            engine.handle.hub.lock().dump = true;
+        }
+        engines.iter().for_each(|engine| engine.handle.stop());
+        let ended: Result<Vec<_>, _> = engines.into_iter().map(|mut engine| engine.end()).collect();
+        Ok(ended?.concat())
+    }
+
     fn end(&mut self) -> Result<Vec<Vec<u8>>, Failure> {
         self.handle.stop();
-        self.watched = None;
-        let mut dumps = Vec::new();
-        if let Some(workers) = self.workers.take() {
-            for dump in workers.join() {
-                dumps.push(dump.map_err(|panic| self.why(Failure::Bug(panic)))?);
-            }
-        }
-        self.handle.hub.notify();
-        self.threads.join().map_err(|panic| self.why(panic))?;
+        let started = match self.running.take() {
+            Some(Running::Started(started)) => Some(started),
+            Some(Running::Gathers(thread)) => match thread.join() {
+                Ok(Ok(started)) => Some(started),
+                // A failure stands in the hub.
+                Ok(Err(End::Stopped | End::Failed(_))) => None,
+                Err(_) => return Err(self.why(Failure::Bug("the thread mesh panicked".to_owned()))),
+            },
+            None => None,
+        };
+        let dumps = started.map_or_else(|| Ok(Vec::new()), |started| self.end_threads(started))?;
         self.handle.hub.lock().failure.clone().map_or(Ok(dumps), Err)
+    }
+
+    fn end_threads(&self, started: Started) -> Result<Vec<Vec<u8>>, Failure> {
+        let Started { mut threads, workers, watched, links } = started;
+        drop(watched);
+        let ended = workers.join();
+        if let Some(mut links) = links {
+            let failed = self.handle.hub.lock().failed();
+            links.close(failed);
+        }
+        let dumps = ended.into_iter().collect::<Result<_, _>>();
+        let dumps = dumps.map_err(|panic| self.why(Failure::Bug(panic)))?;
+        self.handle.hub.notify();
+        threads.join().map_err(|panic| self.why(panic))?;
+        Ok(dumps)
     }
 }
 
@@ -233,7 +242,7 @@ impl Engine {
 impl Drop for Engine {
     /// Stops it; a failure has been logged where it arose.
     fn drop(&mut self) {
-        if self.workers.is_some()
+        if self.running.is_some()
             && let Err(failure) = self.end()
         {
             tracing::error!(%failure, "the engine had failed");
@@ -254,12 +263,12 @@ impl Handle {
         Status::of(&self.hub.lock())
     }
 
-    /// Blocks until it leads, or follows who leads.
+    /// Blocks until it leads, or follows who leads, and all of its mesh are there.
     ///
     /// # Errors
     /// It failed or was stopped before.
     pub fn wait_ready(&self) -> Result<(), Failure> {
-        self.wait(|state| state.standing.not_ready().is_none())
+        self.wait(|state| state.standing.not_ready().is_none() && state.waits_for.is_empty())
     }
 
     /// Blocks until its claim is in force, or is not any more.
@@ -276,6 +285,12 @@ impl Handle {
         // With the lock, so that nobody is between looking and waiting.
         let _state = self.hub.lock();
         self.hub.notify();
+    }
+
+    /// Blocks until this is so.
+    #[cfg(test)]
+    pub(crate) fn wait_until(&self, done: impl Fn(&State) -> bool) -> Result<(), Failure> {
+        self.wait(done)
     }
 
     /// Blocks until it stands so.
@@ -296,85 +311,15 @@ impl Handle {
             Err(End::Failed(failure)) => Err(failure),
             Err(End::Stopped) => {
                 let failure = self.hub.lock().failure.clone();
-                Err(failure.unwrap_or_else(|| Failure::Fault("the engine was stopped".to_owned())))
+                Err(failure.unwrap_or_else(stopped))
             }
         }
     }
 }
 
-fn spawn_readers(
-    threads: &mut Threads,
-    parts: &Parts,
-    workers: usize,
-    (mark, eras): (Option<Arc<Mark>>, Eras),
-    restored: Option<&Restored>,
-) -> Result<(), Failure> {
-    let from = restored.map_or(0, |restored| restored.manifest.plans.last_offset() + 1);
-    let plans = parts.log.reader(&[(EPOCHS, from)])?;
-    let Parts { log, schemas, clock, .. } = parts.clone();
-    // At most one id a partition waits in there, and one of the plan topic.
-    let (named, unknown) = mpsc::channel();
-    let (codec, ids) = (Arc::clone(&schemas.codec), named.clone());
-    threads.spawn("inputs", move |hub| Ok(inputs::run(hub, log.as_ref(), &codec, &ids)?))?;
-    let codec = Arc::clone(&schemas.codec);
-    threads.spawn("schemas", move |hub| {
-        unknown_schemas::run(hub, &schemas, &unknown);
-        Ok(())
-    })?;
-    let hub = Arc::clone(&threads.hub);
-    let mut opener = Opener::new(hub, codec, clock, workers, mark, eras, named);
-    if let Some(restored) = restored {
-        opener = opener.behind(restored);
-    }
-    threads.spawn("opener", move |_| opener.run(plans))
+fn stopped() -> Failure {
+    Failure::Fault("the engine was stopped".to_owned())
 }
-
-fn spawn_writers(
-    threads: &mut Threads,
-    parts: &Parts,
-    role: Role,
-    mark: Option<Arc<Mark>>,
-    restored: Option<&Restored>,
-) -> Result<(), Failure> {
-    if role == Role::Follows {
-        threads.spawn("publisher", |hub| {
-            no_publisher::discard(hub);
-            Ok(())
-        })?;
-    } else {
-        let (log, codec) = (Arc::clone(&parts.log), Arc::clone(&parts.schemas.codec));
-        let known = restored.map_or_else(Vec::new, |restored| restored.manifest.outputs.clone());
-        threads.spawn("publisher", move |hub| {
-            Publisher::open(Arc::clone(hub), log, codec, &known)?.run()
-        })?;
-    }
-    let (Some(views), Some(mark)) = (parts.views.clone(), mark) else { return Ok(()) };
-    threads.spawn("views", move |hub| Ok(views::run(hub, &views, &mark)?))
-}
-
-fn spawn_planner(
-    threads: &mut Threads,
-    parts: &Parts,
-    options: Options,
-    claim_id: Option<EventId>,
-) -> Result<(), Failure> {
-    let Parts { log, schemas, clock, .. } = parts.clone();
-    let codec = schemas.codec;
-    let Options { settings, role, .. } = options;
-    if let Some(claim_id) = claim_id {
-        let planner_of = move |hub: &Arc<Hub>| {
-            let claim = Claim { id: claim_id, settings, at_once: role.claims_at_once() };
-            Planner::new(Arc::clone(hub), log, codec, clock, claim, role.timing())
-        };
-        return threads.spawn("planner", move |hub| planner_of(hub).run());
-    }
-    if role == Role::Follows {
-        return threads.spawn("follower", move |hub| outcome(replay::follow(hub, &*log)));
-    }
-    Ok(())
-}
-
-const EPOCHS: TopicPartition = TopicPartition { topic: Topic::Epochs, partition: 0 };
 
 /// A random id for a claim.
 ///

@@ -6,6 +6,7 @@ use machines::message::{Cause, Context, ToCustomer, ToProduct};
 use schemas::events::Event;
 use schemas::id::EventId;
 use schemas::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use sinks::view_store::rows::Row;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -88,7 +89,7 @@ pub struct EpochInput {
 }
 
 /// What one worker did in one epoch.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Part {
     /// By customers, then by products; within each, in the order of the decisions.
     pub events: [Vec<Decided>; OPERATORS],

@@ -17,6 +17,7 @@ use crate::digests::Digests;
 use crate::epoch::{Dead, EpochInfo, EpochInput, Finished, OPERATORS, Part, Partition, weight};
 use crate::failure::{End, Failure};
 use crate::invariants::Counts;
+use crate::mesh::Share;
 use crate::plan::PlanTopic;
 use crate::sabotage::Faults;
 use crate::shards::Decided;
@@ -53,6 +54,10 @@ pub struct State {
     pub plans_read_to: u64,
     /// It is read no further: the schema of its next record is not known.
     pub plans_held: Option<u32>,
+    /// Which of the mesh's workers are in this process.
+    pub share: Share,
+    /// The mesh's other processes that are not there, or do not have their state yet.
+    pub waits_for: Vec<String>,
     mailboxes: Vec<VecDeque<EpochInput>>,
     workers: Vec<Option<Thread>>,
     opened: BTreeMap<u64, Opened>,
@@ -148,6 +153,7 @@ impl Hub {
             inputs: TopicPartition::inputs().map(|_| Partition::default()).collect(),
             mailboxes: (0..workers).map(|_| VecDeque::new()).collect(),
             workers: vec![None; workers],
+            share: Share::alone(workers),
             ..State::default()
         };
         Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), faults })
@@ -260,7 +266,7 @@ impl State {
         if self.stopping || self.failed() { Err(End::Stopped) } else { Ok(()) }
     }
 
-    /// How many workers there are.
+    /// How many workers there are in this process.
     #[must_use]
     pub const fn workers(&self) -> usize {
         self.workers.len()
@@ -291,7 +297,7 @@ impl State {
         dead: Vec<Dead>,
         begun: Option<Begun>,
     ) {
-        let parts = inputs.iter().map(|_| None).collect();
+        let parts = (0..self.share.parts()).map(|_| None).collect();
         self.opened.insert(info.context.epoch, Opened { info, begun, dead, parts });
         for (mailbox, mut input) in self.mailboxes.iter_mut().zip(inputs) {
             input.spare = std::array::from_fn(|_| self.spare.pop().unwrap_or_default());
@@ -311,13 +317,14 @@ impl State {
         self.failed() || self.stopping && self.opened.is_empty()
     }
 
-    /// Takes in what `worker` did in `epoch`; when all have spoken, the epoch is finished.
+    /// Takes in what `worker` of the mesh did in `epoch`; when all have spoken whose parts come to
+    /// this process, the epoch is finished here.
     ///
     /// # Errors
     /// The digest differs from the one a plan carries: I16.
     pub fn finish(&mut self, epoch: u64, worker: usize, part: Part) -> Result<(), Failure> {
         let opened = self.opened.get_mut(&epoch).expect("an epoch is open until all finish it");
-        opened.parts[worker] = Some(part);
+        opened.parts[worker - self.share.first] = Some(part);
         if opened.parts.iter().any(Option::is_none) {
             return Ok(());
         }

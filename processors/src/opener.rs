@@ -7,6 +7,7 @@ use crate::eras::Eras;
 use crate::failure::{End, Failure, outcome};
 use crate::hub::{Hub, State};
 use crate::inputs;
+use crate::mesh::Share;
 use crate::plan::{Read, ValidPlan, rules_of};
 use crate::plan_history::input_of;
 use crate::protection::{Protection, is_off};
@@ -33,7 +34,7 @@ pub struct Opener {
     codec: Arc<Codec>,
     /// Tells when a plan or claim was heard.
     clock: Clock,
-    workers: usize,
+    share: Share,
     /// Where the view store stands: rows up to there are not wanted; none at all without a store.
     mark: Option<Arc<Mark>>,
     /// Where history was redone, as far as is known.
@@ -46,19 +47,19 @@ pub struct Opener {
 }
 
 impl Opener {
-    /// An opener for this many workers, over views that stand at `mark`, if there are any.
+    /// An opener for these workers, over views that stand at `mark`, if there are any.
     #[must_use]
     pub fn new(
         hub: Arc<Hub>,
         codec: Arc<Codec>,
         clock: Clock,
-        workers: usize,
+        share: Share,
         mark: Option<Arc<Mark>>,
         eras: Eras,
         unknown: Sender<u32>,
     ) -> Self {
         let applied = vec![0; TopicPartition::inputs().count()];
-        Self { hub, codec, clock, workers, mark, eras, applied, left: Vec::new(), unknown }
+        Self { hub, codec, clock, share, mark, eras, applied, left: Vec::new(), unknown }
     }
 
     /// The same, going on behind a checkpoint.
@@ -246,7 +247,7 @@ impl Opener {
     ) -> Result<(Vec<EpochInput>, Vec<Dead>, u64), Failure> {
         let at = (valid.era, valid.plan.epoch);
         let rows = self.mark.as_ref().is_some_and(|mark| at > (mark.era, mark.epoch));
-        let mut inputs: Vec<_> = (0..self.workers)
+        let mut inputs: Vec<_> = (0..self.share.workers)
             .map(|_| EpochInput {
                 context,
                 customers: Vec::new(),
@@ -258,7 +259,9 @@ impl Opener {
             .collect();
         for message in self.left.drain(..) {
             let group = message.body.group();
-            inputs[usize::from(group) % self.workers].customers.push(message);
+            if let Some(worker) = self.share.here(group) {
+                inputs[worker].customers.push(message);
+            }
         }
         let (mut dead, mut records) = (Vec::new(), 0);
         for cut in &valid.plan.cut {
@@ -285,10 +288,14 @@ impl Opener {
     fn route(&self, action: Action, inputs: &mut [EpochInput], dead: &mut Vec<Dead>) {
         match action {
             Action::Customer(group, message) => {
-                inputs[usize::from(group) % self.workers].customers.push(message);
+                if let Some(worker) = self.share.here(group) {
+                    inputs[worker].customers.push(message);
+                }
             }
             Action::Product(group, message) => {
-                inputs[usize::from(group) % self.workers].products.push(message);
+                if let Some(worker) = self.share.here(group) {
+                    inputs[worker].products.push(message);
+                }
             }
             Action::Warehouse(cause, cause_id, event) => {
                 for input in inputs {
@@ -296,7 +303,8 @@ impl Opener {
                     input.products.push(ToProduct { cause, cause_id, body });
                 }
             }
-            Action::Dead(letter) => dead.push(*letter),
+            Action::Dead(letter) if self.share.is_head() => dead.push(*letter),
+            Action::Dead(_) => {}
         }
     }
 }

@@ -13,14 +13,15 @@
 //! until then it holds one capability on the port `done`, which nothing in the loop waits for.
 
 use crate::epoch::{EpochInput, Part};
+use crate::messages::{self, Message};
 use crate::sabotage::Faults;
 use crate::shard::Shard;
 use crate::shards::products::AHEAD;
 use crate::shards::{Decided, Out};
 use machines::message::Cause;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Capability;
@@ -47,23 +48,24 @@ pub struct Desk {
     pub applying: Rc<Cell<Option<Cause>>>,
 }
 
-/// Messages for one worker, a round's worth: the unit that is exchanged.
-#[derive(Clone, Debug)]
+/// Messages for one worker, a round's worth: the unit that is exchanged. Between workers of one
+/// process it is handed over as it is; only between processes is it serialised.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound = "M: Message")]
 pub struct Batch<M> {
     worker: usize,
+    #[serde(with = "messages")]
     messages: Vec<M>,
 }
 
-/// The mesh is one process: its workers hand batches over as they are.
-impl<M> Serialize for Batch<M> {
-    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-        Err(ser::Error::custom("a mesh of several processes is not built yet"))
-    }
-}
-impl<'de, M> Deserialize<'de> for Batch<M> {
-    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(de::Error::custom("a mesh of several processes is not built yet"))
-    }
+/// What an operator is told of an epoch beside messages.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub enum Marker {
+    /// Its own worker opens it.
+    Opens(u64),
+    /// The head of the mesh has what changed be saved at its end. It comes before the epoch can
+    /// end.
+    Saves(u64),
 }
 
 /// Emptied vectors of one kind of messages, shared by who receives and who sends them.
@@ -81,6 +83,8 @@ struct Turns<S: Shard> {
     spare: Spares<S::Sent>,
     stash: BTreeMap<u64, (Capability<u64>, Vec<S::In>)>,
     open: BTreeMap<u64, Capability<u64>>,
+    /// Epochs at whose end is saved, by word of another worker.
+    saves: BTreeSet<u64>,
     events: Vec<Decided>,
     /// How many there were in the last epoch.
     events_before: usize,
@@ -110,6 +114,7 @@ impl<S: Shard> Turns<S> {
             spare,
             stash: BTreeMap::new(),
             open: BTreeMap::new(),
+            saves: BTreeSet::new(),
             events: Vec::new(),
             events_before: 0,
             digest: 0,
@@ -131,7 +136,7 @@ impl<S: Shard> Turns<S> {
                 // As many as in the last epoch: growing would copy them.
                 self.events.reserve(self.events_before);
             }
-            (input.context, input.save, records)
+            (input.context, input.save || self.saves.contains(&epoch), records)
         };
         let context = self.faults.context(S::OPERATOR, context);
         std::mem::swap(&mut out.events, &mut self.events);
@@ -180,7 +185,8 @@ impl<S: Shard> Turns<S> {
     fn finish(&mut self, epoch: u64) {
         let mut desk = self.desk.borrow_mut();
         let input = desk.epochs.get(&epoch).expect("an epoch is on the desk until it is finished");
-        let (context, wanted, save) = (input.context, input.rows, input.save);
+        let (context, wanted) = (input.context, input.rows);
+        let save = self.saves.remove(&epoch) || input.save;
         let part = desk.parts.entry(epoch).or_default();
         let mut shard = self.shard.borrow_mut();
         shard.finish(&context, wanted, &mut part.rows);
@@ -224,7 +230,7 @@ pub fn keyed<'scope, S: Shard>(
     shard: Rc<RefCell<S>>,
     desk: Rc<RefCell<Desk>>,
     messages: StreamVec<'scope, u64, Batch<S::In>>,
-    opens: StreamVec<'scope, u64, u64>,
+    opens: StreamVec<'scope, u64, Marker>,
     (received, spare): (Spares<S::In>, Spares<S::Sent>),
 ) -> Keyed<'scope, S::Sent> {
     let mut builder = OperatorBuilder::new(S::NAME.to_owned(), scope);
@@ -251,12 +257,20 @@ pub fn keyed<'scope, S: Shard>(
                     }
                 }
             });
-            opens.for_each(|cap, data: &mut Vec<u64>| {
-                let epoch = data.drain(..).next().expect("a marker names its epoch");
-                let last = epoch * ROUNDS + ROUNDS - 1;
-                turns.open.insert(epoch, cap.delayed(&last, 1));
-                let cap = cap.retain_least(0).expect("markers travel at a time");
-                turns.stash.entry(*cap.time()).or_insert_with(|| (cap, Vec::new()));
+            opens.for_each(|cap, data: &mut Vec<Marker>| {
+                for marker in data.drain(..) {
+                    match marker {
+                        Marker::Opens(epoch) => {
+                            let last = epoch * ROUNDS + ROUNDS - 1;
+                            turns.open.insert(epoch, cap.delayed(&last, 1));
+                            let cap = cap.retain_least(0).expect("markers travel at a time");
+                            turns.stash.entry(*cap.time()).or_insert_with(|| (cap, Vec::new()));
+                        }
+                        Marker::Saves(epoch) => {
+                            turns.saves.insert(epoch);
+                        }
+                    }
+                }
             });
             let passed = |time: u64| frontiers.iter().all(|frontier| !frontier.less_equal(&time));
             while let Some((&time, _)) = turns.stash.first_key_value() {

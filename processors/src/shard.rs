@@ -5,6 +5,7 @@
 
 use crate::checkpoints::snapshot::Snapshot;
 use crate::epoch::EpochInput;
+use crate::messages::Message;
 use crate::shards::Out;
 use crate::shards::customers::Customers;
 use crate::shards::products::Products;
@@ -15,9 +16,9 @@ use sinks::view_store::rows::Row;
 /// The state of one worker's keys, as the operator drives it.
 pub trait Shard: 'static {
     /// What it is told.
-    type In: Send + Clone + 'static;
+    type In: Message;
     /// What it tells the other operator.
-    type Sent: Send + Clone + 'static;
+    type Sent: Message;
     /// Its number in digests and output order.
     const OPERATOR: usize;
     /// Its name in the dataflow.

@@ -39,6 +39,8 @@ pub struct Status {
     pub applied: Arc<Vec<u64>>,
     /// The newest checkpoint.
     pub checkpoint: Option<Kept>,
+    /// The other processes of its mesh that are waited for.
+    pub waits_for: Vec<String>,
     /// How long its start took.
     pub started: Took,
 }
@@ -71,6 +73,7 @@ impl Status {
             invariants: state.invariants.clone(),
             applied: Arc::clone(&state.applied),
             checkpoint: state.checkpoints.kept,
+            waits_for: state.waits_for.clone(),
             started: state.start.took(),
         }
     }
@@ -81,8 +84,13 @@ impl Status {
         let failure = self.failure.as_ref().map(ToString::to_string);
         failure
             .or_else(|| self.plans_held.map(plans_held))
+            .or_else(|| waits_for(&self.waits_for))
             .or_else(|| self.standing.not_ready().map(str::to_owned))
     }
+}
+
+fn waits_for(hosts: &[String]) -> Option<String> {
+    (!hosts.is_empty()).then(|| format!("waits for {}", hosts.join(", ")))
 }
 
 fn plans_held(schema: u32) -> String {

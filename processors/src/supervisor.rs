@@ -18,6 +18,7 @@
 
 use crate::engine::{Engine, Handle, Options, Parts, Role, Status};
 use crate::failure::{End, Failure};
+use crate::mesh::Mesh;
 use crate::payment_worker::PaymentWorker;
 use crate::standing::Standing;
 use sinks::event_log::EventLog;
@@ -43,12 +44,23 @@ pub struct Supplies {
     pub parts: Parts,
     /// How the first engine works.
     pub options: Options,
+    /// The place of this process in a mesh of several.
+    pub mesh: Option<Arc<Mesh>>,
     /// What part those after it take in planning.
     pub role_again: Role,
     /// Opens the log for those after it.
     pub reopen: OpenLog,
     /// Opens the gateway whenever an engine begins to lead.
     pub gateway: OpenGateway,
+}
+
+impl Supplies {
+    fn start(&self, options: Options) -> Result<Engine, Failure> {
+        match &self.mesh {
+            None => Engine::start(&self.parts, options),
+            Some(mesh) => Engine::start_in(Arc::clone(mesh), &self.parts, options),
+        }
+    }
 }
 
 /// How the engine is doing, and who asks for payments.
@@ -97,7 +109,7 @@ impl Supervisor {
     /// # Errors
     /// The engine does not start.
     pub fn start(supplies: Supplies) -> Result<Self, Failure> {
-        let engine = Engine::start(&supplies.parts, supplies.options)?;
+        let engine = supplies.start(supplies.options)?;
         let present = Present {
             engine: engine.handle(),
             log: Arc::clone(&supplies.parts.log),
@@ -310,9 +322,9 @@ impl Supervision {
     }
 
     fn open_anew(&mut self) -> Result<Engine, Failure> {
-        let Supplies { parts, options, role_again, reopen, .. } = &mut self.supplies;
-        parts.log = reopen()?;
-        let engine = Engine::start(parts, Options { role: *role_again, ..*options })?;
+        self.supplies.parts.log = (self.supplies.reopen)()?;
+        let Supplies { parts, options, role_again, .. } = &self.supplies;
+        let engine = self.supplies.start(Options { role: *role_again, ..*options })?;
         let mut present = self.shared.lock();
         present.engine = engine.handle();
         present.log = Arc::clone(&parts.log);

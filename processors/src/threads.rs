@@ -3,10 +3,12 @@
 use crate::dataflow;
 use crate::failure::Failure;
 use crate::hub::Hub;
+use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use timely::WorkerConfig;
-use timely::communication::WorkerGuards;
+use timely::communication::{AllocatorBuilder, WorkerGuards};
+use timely::execute::execute_from;
 
 /// Running timely workers; each gives the bytes of its state, if the hub asks for them.
 pub type Workers = WorkerGuards<Vec<u8>>;
@@ -87,11 +89,23 @@ pub fn start_workers(hub: &Arc<Hub>, workers: usize, hash_seed: u64) -> Result<W
     } else {
         timely::CommunicationConfig::Process(workers)
     };
-    let config = timely::Config { communication, worker: WorkerConfig::default() };
+    let (builders, others) = communication.try_build().map_err(Failure::Fault)?;
+    run_workers(hub, (builders, others), hash_seed)
+}
+
+/// Starts the timely workers over the hub, as these are connected.
+///
+/// # Errors
+/// A thread cannot be started.
+pub(crate) fn run_workers(
+    hub: &Arc<Hub>,
+    (builders, others): (Vec<AllocatorBuilder>, Box<dyn Any + Send>),
+    hash_seed: u64,
+) -> Result<Workers, Failure> {
     let hub = Mutex::new(Arc::clone(hub));
     #[cfg(test)]
     let off = crate::protection::here();
-    let started = timely::execute(config, move |worker| {
+    let started = execute_from(builders, others, WorkerConfig::default(), move |worker| {
         #[cfg(test)]
         crate::protection::switch_off(off);
         let hub = Arc::clone(&hub.lock().unwrap_or_else(PoisonError::into_inner));

@@ -22,6 +22,7 @@ pub mod line;
 pub mod message;
 pub mod order;
 pub mod payment;
+mod place;
 pub mod reservation;
 pub mod rules;
 pub mod settled;

@@ -12,6 +12,7 @@
 //! then their own log records, then releases, secures and confirms, then reserves. Due timers
 //! come before all.
 
+pub use crate::place::Place;
 use crate::rules::Rules;
 use schemas::events::Event;
 use schemas::events::lines::Split;
@@ -20,8 +21,7 @@ use schemas::id::{ActionId, CustomerId, EventId, OrderId, ProductId, RegionId};
 use schemas::money::Currency;
 use schemas::time::Timestamp;
 use schemas::topic::{Topic, TopicPartition};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::fmt;
+use serde::{Deserialize, Serialize};
 
 /// What a decision may read beside its state and its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,60 +83,6 @@ impl Cause {
     }
 }
 
-/// Where a product keeps a claim: told with the claim and told back, so that nobody has to look
-/// for it. It shows nowhere: it is no part of what is hashed, all places are equal, none prints. A
-/// checkpoint keeps no numbers, but whether a place was told: that decides what is found by it.
-#[derive(Clone, Copy)]
-pub struct Place(u32);
-
-impl Place {
-    /// Not told yet.
-    pub const UNKNOWN: Self = Self(u32::MAX);
-    /// Told before the state was restored: the claim lies elsewhere now.
-    pub const RESTORED: Self = Self(u32::MAX - 1);
-
-    /// The place of this number.
-    #[must_use]
-    pub const fn new(number: u32) -> Self {
-        Self(number)
-    }
-
-    /// Its number, if it is known.
-    #[must_use]
-    pub fn number(self) -> Option<u32> {
-        (self.0 < Self::RESTORED.0).then_some(self.0)
-    }
-
-    /// Whether it was told before the state was restored.
-    #[must_use]
-    pub const fn is_restored(self) -> bool {
-        self.0 == Self::RESTORED.0
-    }
-}
-
-impl Serialize for Place {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_bool(self.0 != Self::UNKNOWN.0)
-    }
-}
-impl<'de> Deserialize<'de> for Place {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Ok(if bool::deserialize(d)? { Self::RESTORED } else { Self::UNKNOWN })
-    }
-}
-
-impl PartialEq for Place {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-impl Eq for Place {}
-impl fmt::Debug for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("_")
-    }
-}
-
 /// A message to the customers operator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToCustomer {
@@ -193,14 +139,14 @@ pub enum CustomerMessage {
         /// What one costs, and in which currency; or why it cannot be bought.
         price: Result<(i64, Currency), Reason>,
     },
-    /// A record of `customer-actions`. Never left over at an epoch's end, so it is in no
-    /// checkpoint.
+    /// A record of `customer-actions`. It comes from the log, never from another process; and it
+    /// is never left over at an epoch's end, so it is in no checkpoint.
     #[serde(skip)]
     Record(Box<Event>),
 }
 
 /// A message to the products operator.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToProduct {
     /// What it began with.
     pub cause: Cause,
@@ -210,13 +156,10 @@ pub struct ToProduct {
     pub body: ProductMessage,
 }
 
-/// What a product's shard is told.
-#[derive(Clone, Debug, PartialEq)]
+/// What a product's shard is told. What is not sent from process to process stands last: readers
+/// count the others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ProductMessage {
-    /// A record of `warehouse-actions`; every shard gets it.
-    Warehouse(Box<Event>),
-    /// A record of `product-actions`.
-    Record(Box<Event>),
     /// Claim a line. Answered once, by Reserved or Refused, perhaps some rounds later.
     Reserve(Reserve),
     /// All lines of the order are reserved: the claim is firm from now on.
@@ -275,6 +218,12 @@ pub enum ProductMessage {
         /// How many shall go into the cart.
         quantity: u32,
     },
+    /// A record of `warehouse-actions`; every shard gets it, from the log that its process reads.
+    #[serde(skip)]
+    Warehouse(Box<Event>),
+    /// A record of `product-actions`. It comes from the log, never from another process.
+    #[serde(skip)]
+    Record(Box<Event>),
 }
 
 /// A line to be claimed.
@@ -321,6 +270,29 @@ impl CustomerMessage {
 }
 
 impl ToCustomer {
+    /// The place that it tells.
+    #[must_use]
+    pub const fn place(&self) -> Option<Place> {
+        match &self.body {
+            CustomerMessage::Reserved { place, .. } => Some(*place),
+            CustomerMessage::Refused { .. }
+            | CustomerMessage::Revoked { .. }
+            | CustomerMessage::Price { .. }
+            | CustomerMessage::Record(_) => None,
+        }
+    }
+
+    /// The same, to be set.
+    pub const fn place_mut(&mut self) -> Option<&mut Place> {
+        match &mut self.body {
+            CustomerMessage::Reserved { place, .. } => Some(place),
+            CustomerMessage::Refused { .. }
+            | CustomerMessage::Revoked { .. }
+            | CustomerMessage::Price { .. }
+            | CustomerMessage::Record(_) => None,
+        }
+    }
+
     /// Its class: the first part of its place.
     #[inline]
     #[must_use]
@@ -349,6 +321,35 @@ impl ToCustomer {
 }
 
 impl ToProduct {
+    /// The place that it tells back.
+    #[must_use]
+    pub const fn place(&self) -> Option<Place> {
+        match &self.body {
+            ProductMessage::Secure { place, .. }
+            | ProductMessage::Release { place, .. }
+            | ProductMessage::Confirm { place, .. }
+            | ProductMessage::Expire { place, .. } => Some(*place),
+            ProductMessage::Reserve(_)
+            | ProductMessage::AskPrice { .. }
+            | ProductMessage::Warehouse(_)
+            | ProductMessage::Record(_) => None,
+        }
+    }
+
+    /// The same, to be set.
+    pub const fn place_mut(&mut self) -> Option<&mut Place> {
+        match &mut self.body {
+            ProductMessage::Secure { place, .. }
+            | ProductMessage::Release { place, .. }
+            | ProductMessage::Confirm { place, .. }
+            | ProductMessage::Expire { place, .. } => Some(place),
+            ProductMessage::Reserve(_)
+            | ProductMessage::AskPrice { .. }
+            | ProductMessage::Warehouse(_)
+            | ProductMessage::Record(_) => None,
+        }
+    }
+
     /// Its class: the first part of its place.
     #[inline]
     #[must_use]

@@ -13,7 +13,6 @@
 //! order then stands is asked for by itself ([`Order::consequence`]), once all that one round
 //! brought is known. So a payment and a cancellation that meet in one round never send a confirm
 //! and a release that could overtake each other.
-//!
 //! A line is reserved at most twice: at first, and once more for a payment that came late.
 
 use crate::line::{Claim, Line};
@@ -370,8 +369,7 @@ impl Order {
         }
     }
 
-    /// Whether nothing more is to come of it by itself: it holds nothing, and no answer is owed to what
-    /// was asked of its money. A payment that was never answered may still come.
+    /// Whether nothing more comes of it by itself. A payment that was never answered may still.
     #[must_use]
     pub const fn is_settled(&self) -> bool {
         (self.has_ended() || matches!(self.state, State::Lapsed)) && !self.payment.waits()

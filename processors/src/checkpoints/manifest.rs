@@ -109,7 +109,7 @@ impl Run {
 
 impl Manifest {
     /// Its name on the store; names are in the order of (era, epoch).
-    pub(super) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("{FOLDER}/{:05}-{:020}", self.era, self.epoch)
     }
 

@@ -48,6 +48,20 @@ pub(crate) fn restored(
     Ok(restored.map(Arc::new))
 }
 
+/// The checkpoint of this name.
+///
+/// # Errors
+/// As [`Restored::named`]; or this process has no store to read it from.
+pub(crate) fn named(parts: &Parts, name: &str) -> Result<Arc<Restored>, Failure> {
+    let Some((store, _)) = &parts.checkpoints else {
+        return Err(Failure::Fault(format!(
+            "the mesh goes on from the checkpoint {name}, and this process has no checkpoints: give \
+             all of its processes the same `--checkpoints-url`"
+        )));
+    };
+    Restored::named(store, name).map(Arc::new)
+}
+
 /// Starts the keeper, if checkpoints are made.
 ///
 /// # Errors

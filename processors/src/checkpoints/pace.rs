@@ -58,6 +58,8 @@ pub struct Checkpoints {
     begun_at: Duration,
     begun_epoch: u64,
     records: u64,
+    /// Workers keep in mind what changes, for another process that makes them.
+    pub keep_changes: bool,
     /// Saved by all workers, and not taken by the keeper.
     pub taken: Option<Taken>,
     /// What workers saved when they ended; none: one could not.

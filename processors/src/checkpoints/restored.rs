@@ -55,6 +55,21 @@ impl Restored {
         Ok(None)
     }
 
+    /// The checkpoint of this name, which the head of a mesh goes on from.
+    ///
+    /// # Errors
+    /// It cannot be had here: the head may name another at the next start.
+    pub fn named(store: &CheckpointStore, name: &str) -> Result<Self, Failure> {
+        let restored = read_manifest(store, name).and_then(|manifest| read_state(store, manifest));
+        restored.map_err(|error| {
+            let why = match error {
+                Unread::Store(error) => error.to_string(),
+                Unread::Damaged(error) => error,
+            };
+            Failure::Unavailable(format!("the mesh goes on from the checkpoint {name}: {why}"))
+        })
+    }
+
     fn look(
         store: &CheckpointStore,
         log: &dyn EventLog,

@@ -2,7 +2,7 @@
 //! one piece of memory. Nothing is sorted or packed here, for decisions wait meanwhile.
 
 use schemas::topic::GROUPS;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// In the place of a key group: what every worker loads.
 pub const EVERYONE: u16 = GROUPS;
@@ -49,7 +49,7 @@ impl Kind {
 }
 
 /// Where an entry lies in a snapshot.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Place {
     pub(super) group: u16,
     key_bytes: u8,
@@ -59,7 +59,7 @@ pub(super) struct Place {
 }
 
 /// What one worker saves.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Snapshot {
     bytes: Vec<u8>,
     pub(super) places: Vec<Place>,

@@ -20,11 +20,13 @@ pub mod saved;
 use schemas::events::Event;
 use schemas::hash::{Hasher, hash128_of_words};
 use schemas::id::{EventId, Id};
+use serde::{Deserialize, Serialize};
 
 /// An event that was decided, before it has its output id.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decided {
     /// The key's 16 bytes: the customer, product, or payment. Fixes partition and order.
+    #[serde(with = "words")]
     pub key: Id,
     /// The event it began with.
     pub cause_id: EventId,
@@ -35,7 +37,22 @@ pub struct Decided {
     /// The key group.
     pub group: u16,
     /// The event.
+    #[serde(with = "schemas::events::tagged")]
     pub event: Event,
+}
+
+/// A key by its words: a payment's has no text.
+mod words {
+    use schemas::id::Id;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(key: &Id, s: S) -> Result<S::Ok, S::Error> {
+        key.words().serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Id, D::Error> {
+        <[u64; 2]>::deserialize(d).map(Id::from_words)
+    }
 }
 
 impl Decided {

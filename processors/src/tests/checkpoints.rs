@@ -23,20 +23,24 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Behind each epoch.
-const ALWAYS: Option<Duration> = Some(Duration::ZERO);
+pub(super) const ALWAYS: Option<Duration> = Some(Duration::ZERO);
 /// At each stop alone.
 const AT_STOPS: Option<Duration> = Some(Duration::MAX);
 
-fn replay_from(dir: &Path, workers: usize, every: Option<Duration>) -> Result<Outcome, Failure> {
+pub(super) fn replay_from(
+    dir: &Path,
+    workers: usize,
+    every: Option<Duration>,
+) -> Result<Outcome, Failure> {
     replay_behind(dir, workers, workers as u64, Schemas::embedded(), every)
 }
 
-fn reference(steps: &[Step]) -> Outcome {
+pub(super) fn reference(steps: &[Step]) -> Outcome {
     replay(written(steps, AS_WRITTEN).path(), 1, 0).unwrap()
 }
 
 /// Digests are of the epochs that this engine did: those behind its checkpoint.
-fn check(outcome: &Outcome, reference: &Outcome, what: &str) {
+pub(super) fn check(outcome: &Outcome, reference: &Outcome, what: &str) {
     for (epoch, digests) in &outcome.digests {
         assert_eq!(reference.digests.get(epoch), Some(digests), "epoch {epoch}, {what}");
     }

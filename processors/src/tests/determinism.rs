@@ -118,7 +118,7 @@ pub(super) fn outputs(log: &dyn EventLog) -> Vec<Output> {
     all
 }
 
-fn rows(views: &dyn ViewStore) -> Vec<(View, Vec<u8>, i64, String)> {
+pub(super) fn rows(views: &dyn ViewStore) -> Vec<(View, Vec<u8>, i64, String)> {
     let mut all = Vec::new();
     for view in View::ALL {
         for (key, stored) in views.scan(*view, &[], None, usize::MAX).unwrap() {

@@ -8,6 +8,7 @@ mod gaps;
 mod held;
 mod history;
 mod horizon;
+mod mesh;
 mod process;
 mod rules;
 mod scribe;

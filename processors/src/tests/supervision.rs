@@ -49,6 +49,7 @@ fn supplies(log: Arc<dyn EventLog>, clock: &Clock, role: Role) -> Supplies {
     let schemas = Schemas::embedded();
     let settings = Settings { reservation_timeout_ms: 900_000 };
     Supplies {
+        mesh: None,
         parts: Parts { log, views: None, schemas, checkpoints: None, clock: clock.clone() },
         options: Options { workers: 1, settings, hash_seed: 0, role },
         role_again: role,

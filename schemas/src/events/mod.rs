@@ -20,6 +20,7 @@ pub mod lines;
 pub mod orders;
 pub mod payment_requests;
 pub mod product_actions;
+pub mod tagged;
 pub mod warehouse_actions;
 
 use crate::topic::Topic;

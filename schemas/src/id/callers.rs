@@ -71,6 +71,13 @@ impl Id {
         Self(payment.words())
     }
 
+    /// What has these [words](Self::words) in another process of this build. The text of a longer id
+    /// is known here once it was parsed here.
+    #[must_use]
+    pub const fn from_words(words: [u64; 2]) -> Self {
+        Self(words)
+    }
+
     pub(super) const fn from_bytes(b: [u8; 16]) -> Self {
         let hi = u64::from_be_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]);
         let lo = u64::from_be_bytes([b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]]);

@@ -48,12 +48,21 @@ impl CheckpointStore {
     /// # Errors
     /// It is no such URL, or the folder cannot be had.
     pub fn open(url: &str) -> Result<Self, OpenError> {
-        let Some(folder) = url.strip_prefix("file://").filter(|folder| folder.starts_with('/'))
-        else {
-            let why = format!("`{url}` is not known to this build; it knows `file:///folder`");
-            return Err(OpenError::Unusable(why));
-        };
-        Self::open_folder(std::path::Path::new(folder))
+        Self::open_folder(folder_of(url)?)
+    }
+
+    /// The same, for a process that only reads what another keeps there.
+    ///
+    /// # Errors
+    /// It is no such URL, or the folder cannot be had.
+    pub fn open_to_read(url: &str) -> Result<Self, OpenError> {
+        let folder = folder_of(url)?;
+        let shown = folder.display().to_string();
+        let unusable = |error: String| OpenError::Unusable(format!("{shown}: {error}"));
+        std::fs::create_dir_all(folder).map_err(|error| unusable(error.to_string()))?;
+        let store = LocalFileSystem::new_with_prefix(folder)
+            .map_err(|error| unusable(error.to_string()))?;
+        Self::over(Arc::new(store), shown, None)
     }
 
     /// Opens a folder, which is made if need be.
@@ -230,6 +239,14 @@ impl CheckpointStore {
     }
 }
 
+fn folder_of(url: &str) -> Result<&std::path::Path, OpenError> {
+    let folder = url.strip_prefix("file://").filter(|folder| folder.starts_with('/'));
+    folder.map(std::path::Path::new).ok_or_else(|| {
+        let why = format!("`{url}` is not known to this build; it knows `file:///folder`");
+        OpenError::Unusable(why)
+    })
+}
+
 /// Removes what a process left that died while it wrote: the library writes `NAME#N` and renames
 /// it, and nobody else writes here now.
 fn remove_unfinished(folder: &std::path::Path) -> io::Result<()> {
@@ -262,6 +279,10 @@ mod tests {
         let first = CheckpointStore::open_folder(folder.path()).unwrap();
         let second = CheckpointStore::open_folder(folder.path()).map(drop);
         assert!(matches!(second, Err(OpenError::InUse(_))), "{second:?}");
+        let url = format!("file://{}", folder.path().display());
+        first.put("state/a", Bytes::from_static(b"a")).unwrap();
+        let reader = CheckpointStore::open_to_read(&url).unwrap();
+        assert_eq!(reader.get("state/a").unwrap(), "a", "others may read it");
         drop(first);
         assert!(CheckpointStore::open_folder(folder.path()).is_ok());
     }

@@ -6,6 +6,7 @@ mod kills;
 mod letters;
 mod load;
 mod log;
+mod mesh;
 mod refused;
 mod same_history;
 mod stopping;
