@@ -27,12 +27,13 @@ fn told(text: &str) -> Told {
     }
 }
 
-/// What the command says against it. With `--version` at the end it does nothing else than read
+/// What the command says against it, in this environment alone. With `--version` at the end it does nothing else than read
 /// what stands before it.
 fn refused(words: &[String], environment: &[(String, String)]) -> Option<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_watermart"))
         .args(words)
         .arg("--version")
+        .env_clear()
         .envs(environment.iter().cloned())
         .output()
         .unwrap();
